@@ -1,0 +1,33 @@
+# vt_module(NAME SOURCES a.cc ... TESTS a_test.cc ... USES lower modules ... LINKS libraries ...)
+#
+# One static library and one test binary per module. A module links only the modules that it names,
+# so an include or a call that points upwards fails at the linker before the tidy test sees it.
+add_library(vt_test_pch OBJECT ${CMAKE_SOURCE_DIR}/cmake/test_pch.cc)
+target_precompile_headers(vt_test_pch PRIVATE <gtest/gtest.h> <string> <vector> <span> <memory>
+                          <algorithm> <cstdint> <optional>)
+target_link_libraries(vt_test_pch PRIVATE GTest::gtest)
+
+function(vt_test_binary name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_precompile_headers(${name} REUSE_FROM vt_test_pch)
+  target_link_libraries(${name} PRIVATE ${ARG_LINKS} vt_rapidcheck GTest::gtest GTest::gmock
+                        GTest::gtest_main)
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
+  target_compile_definitions(${name} PRIVATE VITRINE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 900)
+endfunction()
+
+function(vt_module name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;TESTS;USES;LINKS;TEST_LINKS" ${ARGN})
+  add_library(vt_${name} STATIC ${ARG_SOURCES})
+  target_include_directories(vt_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+  foreach(used ${ARG_USES})
+    target_link_libraries(vt_${name} PUBLIC vt_${used})
+  endforeach()
+  target_link_libraries(vt_${name} PRIVATE ${ARG_LINKS} Threads::Threads)
+  if(ARG_TESTS)
+    vt_test_binary(${name}_test SOURCES ${ARG_TESTS} LINKS vt_${name} ${ARG_TEST_LINKS})
+  endif()
+endfunction()

@@ -1,0 +1,1 @@
+// The precompiled header of all tests is built from this file.

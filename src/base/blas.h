@@ -1,0 +1,26 @@
+// Dense products and factorisations through OpenBLAS and LAPACK, in float32, row-major. The library runs
+// single-threaded inside our own pool: its threads and ours would fight for the same cores. Results do not
+// depend on the number of threads of the pool.
+#pragma once
+
+#include "base/matrix.h"
+#include "base/parallel.h"
+#include "base/result.h"
+
+namespace vitrine {
+
+// C = alpha A B + beta C; transposes as flags. Shapes must agree (VT_CHECK).
+void gemm(ThreadPool& pool, float alpha, MatrixView<const float> a, bool transpose_a,
+          MatrixView<const float> b, bool transpose_b, float beta, MatrixView<float> c);
+
+// C = alpha A^T A + beta C, both triangles filled.
+void syrk(ThreadPool& pool, float alpha, MatrixView<const float> a, float beta, MatrixView<float> c);
+
+// A <- A^-1 for a symmetric positive definite A (Cholesky: potrf, potri), both triangles filled.
+// kInvalid when A is not positive definite; A is then undefined.
+Status invert_spd(ThreadPool& pool, MatrixView<float> a);
+
+// Solves A X = B in place of B for a symmetric positive definite A; A is overwritten by its factor.
+Status solve_spd(MatrixView<float> a, MatrixView<float> b);
+
+}  // namespace vitrine

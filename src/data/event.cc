@@ -1,0 +1,2 @@
+#include "data/event.h"
+namespace vitrine {}

@@ -1,0 +1,103 @@
+// Histories: every person's events in time order. A person is a known user or one anonymous session; each
+// has one row. Interactions: the same merged into user-item cells, as a sparse matrix both ways.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/array.h"
+#include "base/options.h"
+#include "base/run.h"
+#include "data/clean.h"
+#include "data/query.h"
+
+namespace vitrine {
+
+// What an event type weighs; a type that is not listed weighs 1, weight 0 leaves it out of histories.
+struct HistoryOptions {
+  std::vector<std::string> weights;      // "purchase=1", "view=0.2"
+  std::string group_by = "order";        // how events become baskets: order id, session, or gaps in time
+  double session_gap_minutes = 30;       // of group_by = "gap", and where the id is missing
+  static constexpr auto fields() {
+    using O = HistoryOptions;
+    return std::tuple{
+        Field{"weights", &O::weights, "event types and their weights, type=weight; others weigh 1"},
+        Field{"group_by", &O::group_by, "order|session|gap", "what joins events into a basket or session"},
+        Field{"session_gap_minutes", &O::session_gap_minutes, 0.0, 1e6, "a longer pause starts a new group"}};
+  }
+};
+
+// Immutable. Row r holds events [offsets[r], offsets[r+1]), ordered by time, ties by log order; a row of
+// events without times keeps log order. Users come first, row = UserIndex for r < users(); anonymous
+// sessions follow. Users without events have empty rows.
+class Histories {
+ public:
+  Histories() = default;
+  Histories(Array<std::uint64_t> offsets, Array<HistoryEvent> events, std::uint32_t users,
+            std::uint32_t items);
+
+  std::size_t rows() const { return offsets_.empty() ? 0 : offsets_.size() - 1; }
+  std::uint32_t users() const { return users_; }
+  std::uint32_t items() const { return items_; }  // one more than the highest item index that may occur
+  std::size_t size() const { return events_.size(); }
+  std::span<const HistoryEvent> row(std::size_t r) const {
+    return events_.subspan(offsets_[r], offsets_[r + 1] - offsets_[r]);
+  }
+  std::optional<UserIndex> user(std::size_t r) const {
+    return r < users_ ? std::optional(UserIndex{static_cast<std::uint32_t>(r)}) : std::nullopt;
+  }
+  std::span<const HistoryEvent> events() const { return events_.span(); }
+  std::span<const std::uint64_t> offsets() const { return offsets_.span(); }
+  Timestamp last_time() const { return last_time_; }  // of all events; kNoTime when none has one
+
+ private:
+  Array<std::uint64_t> offsets_;
+  Array<HistoryEvent> events_;
+  std::uint32_t users_ = 0, items_ = 0;
+  Timestamp last_time_ = kNoTime;
+};
+
+// Builds the histories of a cleaned table. Returns (type kReturn) are not part of a history.
+Result<Histories> build_histories(const Run& run, const EventTable& events, const CleanView& view,
+                                  const Vocabulary& vocabulary, const EventTypes& types,
+                                  const HistoryOptions& options);
+
+struct InteractionOptions {
+  double half_life_days = 0;  // 0: no decay; counted back from the last event of the histories
+  std::string merge = "sum";  // repeats of a cell: sum, max, or last
+  bool binary = true;         // 1 for every cell, whatever its weight
+  static constexpr auto fields() {
+    using O = InteractionOptions;
+    return std::tuple{
+        Field{"half_life_days", &O::half_life_days, 0.0, 1e5, "an event weighs half after so many days; 0: for ever"},
+        Field{"merge", &O::merge, "sum|max|last", "how repeats of one user-item cell are merged"},
+        Field{"binary", &O::binary, "1 for every cell, whatever its weight"}};
+  }
+};
+
+// A sparse matrix in rows: columns ascending within a row.
+struct SparseRows {
+  Array<std::uint64_t> offsets;      // rows + 1
+  Array<std::uint32_t> columns;
+  Array<float> weights;
+  std::size_t rows() const { return offsets.empty() ? 0 : offsets.size() - 1; }
+  std::span<const std::uint32_t> row(std::size_t r) const {
+    return columns.subspan(offsets[r], offsets[r + 1] - offsets[r]);
+  }
+  std::span<const float> row_weights(std::size_t r) const {
+    return weights.subspan(offsets[r], offsets[r + 1] - offsets[r]);
+  }
+};
+
+struct Interactions {
+  SparseRows by_row;   // history row -> items
+  SparseRows by_item;  // item -> history rows
+  std::uint32_t items = 0;
+};
+
+Interactions build_interactions(const Histories& histories, const InteractionOptions& options);
+
+}  // namespace vitrine

@@ -1,0 +1,183 @@
+// The engine: owns every thread, clock and mutable state of one shop. The C++ entry point of Vitrine, and
+// what cli/ and server/ stand on. Outside ids come in and go out as strings.
+//
+//   auto engine = Engine::open(config, {});
+//   engine->add_events(events);                       // durable, and in that person's next list
+//   auto answer = engine->recommend({.user = "17850", .n = 10, .explain = true});
+//
+// Thread safety: every method, from any thread. One process opens a shop's folder at a time for writing.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/run.h"
+#include "data/clean.h"
+#include "data/import.h"
+#include "engine/config.h"
+#include "engine/snapshot.h"
+#include "eval/evaluate.h"
+#include "rank/slate.h"
+
+namespace vitrine {
+
+// An acknowledgement: durable up to `sequence`.
+struct Ack {
+  std::uint64_t sequence = 0;
+  std::uint64_t accepted = 0, repeated = 0;
+};
+
+struct RecommendRequest {
+  std::string user;                       // known or not; empty: anonymous
+  std::string session;                    // of an anonymous visitor: their live events count
+  std::vector<Event> history;             // given instead of, or after, the live history; item and type matter
+  std::string placement = "home";
+  int n = 10;
+  std::vector<std::string> exclude;       // item ids
+  std::vector<std::string> models;        // instead of the placement's
+  std::string repeat;                     // instead of the placement's
+  std::string item;                       // context: the item being looked at
+  std::vector<std::string> cart;          // context
+  std::vector<std::string> categories;    // only items on or below one of these paths ("Home>Kitchen")
+  std::vector<std::pair<std::string, std::string>> context;
+  bool explain = false;
+  std::uint64_t min_sequence = 0;         // answer from state that holds at least this sequence
+};
+
+struct AnsweredReason {
+  std::string item, title, type;
+  Timestamp time = kNoTime;
+  double share = 0;
+};
+struct AnsweredItem {
+  std::string id, title;
+  double score = 0, propensity = 1;
+  std::string source;                     // the model
+  std::vector<AnsweredReason> reasons;
+  std::string because;                    // the reasons as one sentence, empty without
+};
+struct Answer {
+  std::string slate_id, snapshot;
+  std::uint64_t sequence = 0;             // the state that answered holds the log up to here
+  std::vector<AnsweredItem> items;
+  std::string degraded, shortfall;
+};
+
+enum class SimilarBy { kBehaviour, kTogether };
+
+struct EngineStatus {
+  bool ready = false;                     // a snapshot is published and the log is replayed
+  std::string snapshot;                   // name, or empty
+  std::uint64_t sequence = 0, snapshot_sequence = 0;
+  std::uint64_t users = 0, items = 0, events = 0, persons_live = 0;
+  std::string training;                   // "idle", "running", "failed: ..."
+  std::uint64_t slates_logged = 0, slates_dropped = 0;
+  std::uint64_t memory_bytes = 0;
+};
+
+// One row of `vitrine evaluate`.
+struct EvaluatedModel {
+  std::string name;
+  Evaluation evaluation;
+  Usage fit;                              // what fitting cost
+  std::vector<Comparison> comparisons;    // with the baseline (popularity)
+};
+struct EvaluationTable {
+  std::string split;                      // protocol and tie rule
+  EvaluateOptions options;
+  std::size_t cases = 0, train_events = 0;
+  std::vector<EvaluatedModel> models;
+  Value to_json() const;
+};
+
+struct TrainRequest {
+  bool force = false;                     // publish whatever the gate says; `reason` is recorded
+  std::string reason;
+  bool validate = true;                   // measure on a validation split before the refit on everything
+};
+struct TrainReport {
+  Manifest manifest;
+  bool published = false;
+  std::string verdict;                    // the gate's words
+  std::vector<std::pair<std::string, Usage>> fits;  // model -> cost of the final fit
+  CleaningReport cleaning;
+  std::string chosen_toml;                // models and settings, when they were chosen here
+  std::string data_says;                  // what the data can support, for people
+};
+
+// A user's row as the engine holds it.
+struct LivePerson {
+  std::string id;
+  std::vector<HistoryEvent> history;
+  std::vector<std::string> items;         // outside ids, parallel to history
+};
+
+enum class OpenMode {
+  kServe,      // live state, slate stream, background training
+  kTool,       // log and snapshots for one command; live state is built on first need
+};
+
+class Engine {
+ public:
+  static Result<std::unique_ptr<Engine>> open(Config config, FileSystem& files, OpenMode mode,
+                                              const Run& run);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  const Config& config() const;
+  const EventTypes& types() const;
+
+  // Writing. All or nothing per call; checked before anything is logged, the message names the record.
+  Result<Ack> add_events(std::span<const Event> events);
+  Result<Ack> put_items(std::span<const Item> items);
+  Result<Ack> put_users(std::span<const User> users);
+  Result<Ack> patch_item(std::string_view id, const Value& changes);   // kNotFound
+  Result<Ack> patch_user(std::string_view id, const Value& changes);
+  Result<Ack> erase_item(std::string_view id);
+  // From the next list on nothing of this person is used; their id finds nothing. Their records leave the
+  // log with the privacy work, the model with the next training.
+  Result<Ack> erase_user(std::string_view id);
+  Result<Item> item(std::string_view id) const;
+  Result<User> user(std::string_view id) const;
+  Result<LivePerson> person(std::string_view user) const;
+
+  // Asking.
+  Result<Answer> recommend(const RecommendRequest& request) const;
+  Result<Answer> similar(std::string_view item, int n, SimilarBy by,
+                         std::span<const std::string> exclude) const;
+  Result<Answer> popular(int n, int days, std::string_view category) const;  // days 0: all time
+
+  // Long work. `run` watches and cancels.
+  Result<ImportReport> import(const Run& run, const SourceOptions& source, bool strict);
+  Result<CleaningReport> clean(const Run& run) const;
+  // Fits and measures [models.*] (or `models`) on the configured split; the baselines popularity and
+  // popularity over seven days are always among them. dump_folder: TREC files, or empty.
+  Result<EvaluationTable> evaluate(const Run& run, const SplitOptions& split,
+                                   const EvaluateOptions& options,
+                                   const std::vector<std::string>& models,
+                                   const std::string& dump_folder) const;
+  // Fits on everything and publishes through the gate, in this process.
+  Result<TrainReport> train(const Run& run, const TrainRequest& request);
+  // The same as a child process with its own limits, in the background; status().training tells.
+  // kUnavailable while one is running.
+  Status start_training(const TrainRequest& request);
+
+  Result<std::vector<Manifest>> snapshots() const;             // newest first
+  Status publish(std::string_view snapshot);                   // roll back or forward to one on disk
+  EngineStatus status() const;
+  void flush_slates() const;                                   // waits until the slate stream is written
+
+ private:
+  struct State;
+  explicit Engine(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace vitrine
