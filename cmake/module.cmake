@@ -2,7 +2,7 @@
 #
 # One static library and one test binary per module. A module links only the modules that it names,
 # so an include or a call that points upwards fails at the linker before the tidy test sees it.
-add_library(vt_test_pch OBJECT ${CMAKE_SOURCE_DIR}/cmake/test_pch.cc)
+add_executable(vt_test_pch ${CMAKE_SOURCE_DIR}/cmake/test_pch.cc)
 target_precompile_headers(vt_test_pch PRIVATE <gtest/gtest.h> <string> <vector> <span> <memory>
                           <algorithm> <cstdint> <optional>)
 target_link_libraries(vt_test_pch PRIVATE GTest::gtest)

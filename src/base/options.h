@@ -104,7 +104,9 @@ Result<Options> read_options(const Table& table, std::string_view where, Options
   namespace d = options_detail;
   std::vector<std::string_view> known;
   std::apply([&](const auto&... f) { (known.push_back(f.name), ...); }, Options::fields());
-  for (const auto& [key, value] : table) {
+  for (const Table::Entry& entry : table) {
+    const std::string& key = entry.first;
+    const Value& value = entry.second;
     bool found = false;
     Status failed;
     auto visit = [&](const auto& field) {
