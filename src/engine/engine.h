@@ -150,6 +150,10 @@ class Engine {
 
   // Asking.
   Result<Answer> recommend(const RecommendRequest& request) const;
+  // Why this item for this visitor, listed or not: its score and every reason under each model of the
+  // placement, one AnsweredItem per model (source) that knows the item. kNotFound for an unknown item.
+  Result<std::vector<AnsweredItem>> explain(const RecommendRequest& request,
+                                            std::string_view item) const;
   Result<Answer> similar(std::string_view item, int n, SimilarBy by,
                          std::span<const std::string> exclude) const;
   Result<Answer> popular(int n, int days, std::string_view category) const;  // days 0: all time
