@@ -91,14 +91,14 @@ struct ModelConfig {
 // One [placements.NAME].
 struct PlacementOptions {
   std::string name;
-  std::vector<std::string> models;      // names; empty: all that were trained but `together`
+  std::vector<std::string> models;      // names; empty: all personal ones (popularity fills up)
   std::vector<std::string> weights;     // "ease=2"; others weigh 1
   std::string repeat = "never";         // never, after_cycle, always
   double cycle_days = 30;               // of after_cycle: a bought item may come back after so many days
   static constexpr auto fields() {
     using O = PlacementOptions;
     return std::tuple{
-        Field{"models", &O::models, "models that retrieve; empty: all but together"},
+        Field{"models", &O::models, "models that retrieve; empty: all but popularity, which fills up, and together"},
         Field{"weights", &O::weights, "weights in the fusion, model=weight; others weigh 1"},
         Field{"repeat", &O::repeat, "never|after_cycle|always", "whether items that a person already has may be shown"},
         Field{"cycle_days", &O::cycle_days, 0.0, 1e5, "of after_cycle: days until a bought item may come back"}};
@@ -121,9 +121,29 @@ struct Config {
   std::vector<PlacementOptions> placements;  // [placements.NAME]
 
   std::string path;                     // of the file it came from, or empty
+  // Not of the file: the command that trains in the background, for start_training(); the request's
+  // flags (--force, --reason TEXT) are added. Empty: training runs on a thread of this process.
+  std::vector<std::string> trainer;
+
   std::string folder() const;           // of that file: relative paths start here; "." without one
   std::string resolve(const std::string& relative) const;
+  // By name; kInvalid naming the nearest known one.
+  Result<const ModelConfig*> model(std::string_view name) const;
+  Result<const PlacementOptions*> placement(std::string_view name) const;
 };
+
+// "ease=2": a name and a weight of at least 0.
+struct NamedWeight {
+  std::string name;
+  double weight = 1;
+};
+Result<NamedWeight> parse_weight(std::string_view text);
+
+// The list length of a metric: 20 of "ndcg@20"; 0 when it names none.
+int metric_cutoff(std::string_view metric);
+
+// The built-in event types and the shop's own.
+Result<EventTypes> event_types(const Config& config);
 
 // An unknown section, key, model kind or placement is an error that names file, section and the nearest
 // known name.
@@ -133,7 +153,8 @@ Result<Config> config_from_table(const Table& table, std::string path);
 Result<Config> read_config(FileSystem& files, const std::string& path,
                            const std::vector<std::string>& overrides);
 Table config_to_table(const Config& config);   // complete, for `vitrine config` and manifests
-// Every option of every section, for docs/configuration.md.
+// Every option of every section ("train", "models.ease", "placements.NAME"), for docs/configuration.md.
 std::vector<std::pair<std::string, std::vector<FieldDoc>>> describe_config();
+std::string configuration_markdown();  // that file's text
 
 }  // namespace vitrine
