@@ -1,5 +1,6 @@
-// Histories: every person's events in time order. A person is a known user or one anonymous session; each
-// has one row. Interactions: the same merged into user-item cells, as a sparse matrix both ways.
+// Histories: every person's events in time order. A person is a known user or one anonymous
+// session; each has one row. Interactions: the same merged into user-item cells, as a sparse matrix
+// both ways.
 #pragma once
 
 #include <cstdint>
@@ -16,23 +17,30 @@
 
 namespace vitrine {
 
-// What an event type weighs; a type that is not listed weighs 1, weight 0 leaves it out of histories.
+// What an event type weighs. Weight 0 leaves a type out of histories. A type that is not listed
+// weighs 1, but impressions and dislikes, which are no interest, weigh 0. Returns and searches
+// never enter.
 struct HistoryOptions {
-  std::vector<std::string> weights;      // "purchase=1", "view=0.2"
-  std::string group_by = "order";        // how events become baskets: order id, session, or gaps in time
-  double session_gap_minutes = 30;       // of group_by = "gap", and where the id is missing
+  std::vector<std::string> weights;  // "purchase=1", "view=0.2"
+  std::string group_by = "order";   // how events become baskets: order id, session, or gaps in time
+  double session_gap_minutes = 30;  // of group_by = "gap", and where the id is missing
   static constexpr auto fields() {
     using O = HistoryOptions;
     return std::tuple{
         Field{"weights", &O::weights, "event types and their weights, type=weight; others weigh 1"},
-        Field{"group_by", &O::group_by, "order|session|gap", "what joins events into a basket or session"},
-        Field{"session_gap_minutes", &O::session_gap_minutes, 0.0, 1e6, "a longer pause starts a new group"}};
+        Field{"group_by", &O::group_by, "order|session|gap",
+              "what joins events into a basket or session"},
+        Field{"session_gap_minutes", &O::session_gap_minutes, 0.0, 1e6,
+              "a longer pause starts a new group"}};
   }
 };
 
-// Immutable. Row r holds events [offsets[r], offsets[r+1]), ordered by time, ties by log order; a row of
-// events without times keeps log order. Users come first, row = UserIndex for r < users(); anonymous
-// sessions follow. Users without events have empty rows.
+// Immutable. Row r holds events [offsets[r], offsets[r+1]), ordered by time, ties by log order;
+// events without time come before the others, in log order. `group` counts from 0 within a row:
+// neighbours with the same order (or session) id share one, neighbours without id do when the pause
+// between them is no longer than the gap; an event with neither id nor time is a group of its own.
+// Users come first, row = UserIndex for r < users(); anonymous sessions follow. Users without
+// events have empty rows.
 class Histories {
  public:
   Histories() = default;
@@ -41,7 +49,9 @@ class Histories {
 
   std::size_t rows() const { return offsets_.empty() ? 0 : offsets_.size() - 1; }
   std::uint32_t users() const { return users_; }
-  std::uint32_t items() const { return items_; }  // one more than the highest item index that may occur
+  std::uint32_t items() const {
+    return items_;
+  }  // one more than the highest item index that may occur
   std::size_t size() const { return events_.size(); }
   std::span<const HistoryEvent> row(std::size_t r) const {
     return events_.subspan(offsets_[r], offsets_[r + 1] - offsets_[r]);
@@ -60,19 +70,26 @@ class Histories {
   Timestamp last_time_ = kNoTime;
 };
 
-// Builds the histories of a cleaned table. Returns (type kReturn) are not part of a history.
+// Distinct persons (rows) per item.
+std::vector<std::uint32_t> item_counts(const Histories& histories);
+
+// Builds the histories of a cleaned table. `value` is the event's own value (a rating), else the
+// quantity that cleaning left, else 1. Events without item, or without user and session, have no
+// place in a history. kInvalid when a weight is malformed, naming it. Deterministic for any number
+// of threads.
 Result<Histories> build_histories(const Run& run, const EventTable& events, const CleanView& view,
                                   const Vocabulary& vocabulary, const EventTypes& types,
                                   const HistoryOptions& options);
 
 struct InteractionOptions {
-  double half_life_days = 0;  // 0: no decay; counted back from the last event of the histories
+  double half_life_days = 0;  // 0: no decay; counted back from the last event; no time, no decay
   std::string merge = "sum";  // repeats of a cell: sum, max, or last
   bool binary = true;         // 1 for every cell, whatever its weight
   static constexpr auto fields() {
     using O = InteractionOptions;
     return std::tuple{
-        Field{"half_life_days", &O::half_life_days, 0.0, 1e5, "an event weighs half after so many days; 0: for ever"},
+        Field{"half_life_days", &O::half_life_days, 0.0, 1e5,
+              "an event weighs half after so many days; 0: for ever"},
         Field{"merge", &O::merge, "sum|max|last", "how repeats of one user-item cell are merged"},
         Field{"binary", &O::binary, "1 for every cell, whatever its weight"}};
   }
@@ -80,7 +97,7 @@ struct InteractionOptions {
 
 // A sparse matrix in rows: columns ascending within a row.
 struct SparseRows {
-  Array<std::uint64_t> offsets;      // rows + 1
+  Array<std::uint64_t> offsets;  // rows + 1
   Array<std::uint32_t> columns;
   Array<float> weights;
   std::size_t rows() const { return offsets.empty() ? 0 : offsets.size() - 1; }
@@ -98,6 +115,7 @@ struct Interactions {
   std::uint32_t items = 0;
 };
 
+// Linear in the events. Weights are positive and finite. An unknown `merge` merges like "sum".
 Interactions build_interactions(const Histories& histories, const InteractionOptions& options);
 
 }  // namespace vitrine

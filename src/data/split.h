@@ -1,8 +1,13 @@
-// Splits: what may be fitted, and what is asked afterwards. Nothing computed from the held-out events can
-// reach fit(), because a Split hands out two different things.
+// Splits: what may be fitted, and what is asked afterwards. Nothing computed from the held-out
+// events can reach fit(), because a Split hands out two different things.
 //
-// Tie rules, stated by `description`: events with equal times are ordered as in the log; a global cut puts
-// events at exactly the cut into the test part; rows without times keep file order.
+// A person is a known user or one anonymous session. Who is asked needs at least one held-out event
+// and events_min events to go by; an anonymous session needs one in any case. Persons who are not
+// asked keep all their events in training (kind time: those before the cut).
+//
+// Tie rules, stated by `description`: events with equal times are ordered as in the log; a global
+// cut puts events at exactly the cut into the test part; rows without times keep file order; events
+// without time among others that have one count as earlier than those.
 #pragma once
 
 #include <cstdint>
@@ -19,33 +24,44 @@ namespace vitrine {
 
 struct SplitOptions {
   std::string kind = "time";
-  double test_days = 0;            // of "time"; 0: the last test_share of the events
-  double test_share = 0.1;         // of "time", "random" (per user) and "users"
-  int hold_out = 1;                // of "last": events; of "last_group": groups
-  int fit_hold_out = 0;            // further events per person kept from fit, shown in the query
-  double fold_in_share = 0.8;      // of "users": how much of a held-out person's history is shown
-  int events_min = 1;              // a person with fewer events before the cut is not asked
-  bool new_items = false;          // keep truth items that training never saw
+  double test_days = 0;     // of "time"; 0: the last test_share of the events
+  double test_share = 0.1;  // of "time", "random" (per user) and "users"
+  int hold_out = 1;         // of "last": events; of "last_group": groups
+  int fit_hold_out =
+      0;  // of "last" and "last_group": further ones kept from fit, shown in the query
+  double fold_in_share = 0.8;  // of "users": how much of a held-out person's history is shown
+  int events_min = 1;          // a person with fewer events before the cut is not asked
+  bool new_items = false;      // keep truth items that training never saw
   static constexpr auto fields() {
     using O = SplitOptions;
     return std::tuple{
-        Field{"kind", &O::kind, "time|last|last_group|random|users", "global time, leave the last events or groups out, random per user, hold whole users out"},
-        Field{"test_days", &O::test_days, 0.0, 36500.0, "length of the test part of kind time; 0: by test_share"},
-        Field{"test_share", &O::test_share, 0.0001, 0.9, "share that is held out by kinds time, random and users"},
-        Field{"hold_out", &O::hold_out, 1, 1000, "events or groups that kinds last and last_group hold out"},
-        Field{"fit_hold_out", &O::fit_hold_out, 0, 1000, "further events before those that fitting may not see either"},
-        Field{"fold_in_share", &O::fold_in_share, 0.01, 0.99, "share of a held-out person's history that is shown (users)"},
-        Field{"events_min", &O::events_min, 0, 1'000'000, "persons with fewer events to go by are not asked"},
+        Field{"kind", &O::kind, "time|last|last_group|random|users",
+              "global time, leave the last events or groups out, random per user, hold whole users "
+              "out"},
+        Field{"test_days", &O::test_days, 0.0, 36500.0,
+              "length of the test part of kind time; 0: by test_share"},
+        Field{"test_share", &O::test_share, 0.0001, 0.9,
+              "share that is held out by kinds time, random and users"},
+        Field{"hold_out", &O::hold_out, 1, 1000,
+              "events or groups that kinds last and last_group hold out"},
+        Field{"fit_hold_out", &O::fit_hold_out, 0, 1000,
+              "further events or groups before those, shown in the query, that fitting may not see "
+              "either (last, last_group)"},
+        Field{"fold_in_share", &O::fold_in_share, 0.01, 0.99,
+              "share of a held-out person's history that is shown (users)"},
+        Field{"events_min", &O::events_min, 0, 1'000'000,
+              "persons with fewer events to go by are not asked"},
         Field{"new_items", &O::new_items, "count items that training never saw as truth"}};
   }
 };
 
 // One question: this history, at this time; these items came next.
 struct EvaluationCase {
-  std::span<const HistoryEvent> history;     // what is known when asked
-  std::span<const ItemIndex> truth;          // distinct, ascending
-  std::optional<UserIndex> user;             // when the person has a row in `train`
-  Timestamp now = kNoTime;
+  std::span<const HistoryEvent> history;  // what is known when asked
+  std::span<const ItemIndex> truth;       // distinct, ascending
+  std::optional<UserIndex> user;          // of a known user with events in `train`
+  Timestamp now = kNoTime;  // time: the cut; last: of the first held-out event; else: of
+                            // the last event of the history
 };
 
 // Owns its events; the spans of cases() point into it. Movable, immutable after creation.
@@ -56,7 +72,9 @@ class Split {
   const Histories& train() const { return train_; }
   std::size_t cases() const { return users_.size(); }
   EvaluationCase operator[](std::size_t i) const;
-  const std::string& description() const { return description_; }  // protocol and tie rule, for people
+  const std::string& description() const {
+    return description_;
+  }  // protocol and tie rule, for people
   std::uint64_t dropped_new_items() const { return dropped_new_items_; }
 
   // For those who build splits.
@@ -75,12 +93,19 @@ class Split {
   std::uint64_t dropped_new_items_ = 0;
 };
 
+// Deterministic: draws come from run.random.fork("split"). kInvalid, naming the remedy, where the
+// data cannot be split so: no times for kind "time", an empty training part, or nobody to ask.
 Result<Split> make_split(const Run& run, const Histories& all, const SplitOptions& options);
 
-// The paper's own files: `train` is fitted, each user's events in `test` are the truth.
-Result<Split> split_from_files(const Histories& train, const Histories& test, std::string description);
+// The paper's own files: `train` is fitted, each user's events in `test` are the truth, all of
+// them, also items that training never saw. Both share one vocabulary. A test event of an anonymous
+// session is an error: nothing says whom to ask.
+Result<Split> split_from_files(const Histories& train, const Histories& test,
+                               std::string description);
 
-// The same kind of split once more inside the training part: what settings are chosen on.
+// The same kind of split once more inside the training part: what settings are chosen on. Where
+// fit_hold_out kept events from fitting, those are the truth and the training part stays as it is
+// (the leave-one-out protocol of the sequential recommendation papers).
 Result<Split> validation_split(const Run& run, const Split& outer, const SplitOptions& options);
 
 }  // namespace vitrine
