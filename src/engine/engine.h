@@ -176,6 +176,8 @@ class Engine {
   Result<std::vector<Manifest>> snapshots() const;             // newest first
   Status publish(std::string_view snapshot);                   // roll back or forward to one on disk
   EngineStatus status() const;
+  // Up to n ids of users that have events, spread evenly over the vocabulary. For benchmarks and demos.
+  std::vector<std::string> some_users(std::size_t n) const;
   void flush_slates() const;                                   // waits until the slate stream is written
 
  private:

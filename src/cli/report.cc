@@ -1,0 +1,164 @@
+#include "cli/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/terminal.h"
+#include "cli/text_table.h"
+
+namespace vitrine {
+namespace {
+
+constexpr std::size_t kTitleWidth = 38, kBecauseWidth = 78;
+
+std::string interval(const MetricValue* metric) {
+  if (metric == nullptr) return "-";
+  const bool small = metric->mean < 100;
+  if (metric->low == metric->high) return fmt::format(small ? "{:.4f}" : "{:.1f}", metric->mean);
+  return fmt::format("{:.4f} [{:.4f}, {:.4f}]", metric->mean, metric->low, metric->high);
+}
+
+std::vector<std::string> default_columns(const EvaluationTable& table) {
+  std::vector<std::string> columns;
+  if (table.models.empty()) return columns;
+  const Evaluation& first = table.models.front().evaluation;
+  for (const char* wanted : {"ndcg@", "recall@", "hit_rate@", "coverage@", "novelty@"}) {
+    // The largest cutoff of each: the last one in the order of metrics.
+    const MetricValue* found = nullptr;
+    for (const MetricValue& metric : first.metrics) {
+      const bool sampled = metric.name.starts_with("sampled_");
+      if (metric.name.find(wanted, sampled ? 8 : 0) == (sampled ? 8u : 0u)) found = &metric;
+    }
+    if (found != nullptr) columns.push_back(found->name);
+  }
+  for (const MetricValue& metric : first.metrics) {
+    if (metric.name.ends_with("auc")) columns.push_back(metric.name);
+  }
+  return columns;
+}
+
+const Comparison* comparison_of(const EvaluatedModel& model) {
+  return model.comparisons.empty() ? nullptr : &model.comparisons.front();
+}
+
+}  // namespace
+
+std::string cleaning_text(const CleaningReport& report) {
+  TextTable table({"rule", ">rows", "what it takes out"});
+  for (const CleaningRule& rule : report.rules) {
+    table.row({rule.name, rule.enabled ? format_count(rule.rows) : "off", rule.meaning});
+    for (const std::string& example : rule.examples) table.row({"", "", "  e.g. " + example});
+  }
+  std::string text = fmt::format("{} events in the log, {} left after cleaning\n\n",
+                                 format_count(report.rows_in), format_count(report.rows_kept));
+  text += table.str();
+  text += fmt::format(
+      "\nReturns: {} matched to an earlier purchase ({} purchases undone, {} reduced), {} without "
+      "one\n",
+      format_count(report.returns_matched), format_count(report.purchases_undone),
+      format_count(report.purchases_reduced), format_count(report.returns_unmatched));
+  if (report.rows_without_time > 0) {
+    text += fmt::format("{} events have no time and keep the order of their file\n",
+                        format_count(report.rows_without_time));
+  }
+  return text;
+}
+
+std::string evaluation_text(const EvaluationTable& table, const std::vector<std::string>& columns) {
+  const auto shown = columns.empty() ? default_columns(table) : columns;
+  std::vector<std::string> headers{"model"};
+  for (const std::string& column : shown) headers.push_back(">" + column);
+  for (const char* header : {">vs popularity", ">fit s", ">score s", ">memory"}) {
+    headers.emplace_back(header);
+  }
+  TextTable rows(headers);
+  for (const EvaluatedModel& model : table.models) {
+    std::vector<std::string> cells{model.name};
+    for (const std::string& column : shown)
+      cells.push_back(interval(model.evaluation.find(column)));
+    const Comparison* against = comparison_of(model);
+    cells.push_back(against == nullptr ? "-"
+                                       : fmt::format("{:+.4f}{}", against->difference,
+                                                     against->p < 0.05 ? " *" : ""));
+    cells.push_back(fmt::format("{:.2f}", model.fit.cpu_s));
+    cells.push_back(fmt::format("{:.2f}", model.evaluation.usage.cpu_s));
+    cells.push_back(format_bytes(static_cast<double>(model.evaluation.usage.memory_peak_bytes)));
+    rows.row(std::move(cells));
+  }
+  std::string text = table.split + "\n";
+  text += fmt::format(
+      "repeat = {}: {}; {} persons asked, {} training events\n\n", table.options.repeat,
+      table.options.repeat == "never" ? "items a person already has leave list and truth"
+                                      : "items a person already has stay in list and truth",
+      format_count(table.cases), format_count(table.train_events));
+  text += rows.str();
+  const Comparison* any = nullptr;
+  for (const EvaluatedModel& model : table.models) any = any ? any : comparison_of(model);
+  text +=
+      fmt::format("[{:.0f} % bootstrap intervals over persons]", 100 * table.options.confidence);
+  if (any != nullptr) {
+    text += fmt::format("  vs popularity: paired difference of {}, * = p < .05", any->metric);
+  }
+  return text + "\n";
+}
+
+std::string train_text(const TrainReport& report) {
+  std::string text = report.data_says;
+  if (!text.empty() && !text.ends_with('\n')) text += "\n";
+  if (!report.fits.empty()) {
+    TextTable table({"model", ">fit CPU s", ">fit s"});
+    for (const auto& [name, usage] : report.fits) {
+      table.row({name, fmt::format("{:.2f}", usage.cpu_s), fmt::format("{:.2f}", usage.elapsed_s)});
+    }
+    text += "\n" + table.str();
+  }
+  text +=
+      fmt::format("\n{} snapshot {} ({} events, log up to {}): {}\n",
+                  report.published ? "Published" : "Did not publish", report.manifest.name,
+                  format_count(report.manifest.events), report.manifest.sequence, report.verdict);
+  if (!report.chosen_toml.empty()) {
+    text += "\nChosen on the validation split; put this into vitrine.toml to keep it:\n\n" +
+            report.chosen_toml;
+  }
+  return text;
+}
+
+std::string answer_text(const Answer& answer) {
+  TextTable table({">#", "item", "title", ">score", "model", "why"});
+  int rank = 0;
+  for (const AnsweredItem& item : answer.items) {
+    table.row({std::to_string(++rank), item.id, shorten(item.title, kTitleWidth),
+               fmt::format("{:.4f}", item.score), item.source,
+               shorten(item.because, kBecauseWidth)});
+  }
+  std::string text = table.str();
+  if (!answer.degraded.empty()) text += "degraded: " + answer.degraded + "\n";
+  if (!answer.shortfall.empty()) text += "shortfall: " + answer.shortfall + "\n";
+  return text;
+}
+
+Value answer_json(const Answer& answer) {
+  List items;
+  for (const AnsweredItem& item : answer.items) {
+    List reasons;
+    for (const AnsweredReason& reason : item.reasons) {
+      reasons.push_back(Table{{"item", reason.item},
+                              {"title", reason.title},
+                              {"type", reason.type},
+                              {"share", reason.share}});
+    }
+    items.push_back(Table{{"id", item.id},
+                          {"title", item.title},
+                          {"score", item.score},
+                          {"propensity", item.propensity},
+                          {"source", item.source},
+                          {"because", item.because},
+                          {"reasons", reasons}});
+  }
+  return Table{{"slate_id", answer.slate_id}, {"snapshot", answer.snapshot},
+               {"sequence", answer.sequence}, {"items", items},
+               {"degraded", answer.degraded}, {"shortfall", answer.shortfall}};
+}
+
+}  // namespace vitrine
