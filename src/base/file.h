@@ -1,5 +1,5 @@
-// The one seam to the operating system's files. Everything durable goes through FileSystem, so that tests
-// can make any call fail, drop what was not synced, or run out of space.
+// The one seam to the operating system's files. Everything durable goes through FileSystem, so that
+// tests can make any call fail, drop what was not synced, or run out of space.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,9 @@ class WritableFile {
   virtual Status sync() = 0;                                    // fdatasync
 };
 
-// A read-only mapping of a whole file; bytes stay valid as long as it lives.
+// A read-only mapping of a whole file, starting at a multiple of 64; bytes stay valid as long as it
+// lives. The file must not be shortened meanwhile: files that are mapped are replaced by rename,
+// never rewritten.
 class MappedFile {
  public:
   virtual ~MappedFile() = default;
@@ -46,17 +48,21 @@ class FileSystem {
   virtual Result<std::shared_ptr<const MappedFile>> map(const std::string& path) = 0;
   virtual Status truncate(const std::string& path, std::uint64_t size) = 0;
   virtual Status rename(const std::string& from, const std::string& to) = 0;  // atomic, replaces
-  virtual Status remove(const std::string& path) = 0;                         // a file; absent is fine
-  virtual Status make_folder(const std::string& path) = 0;                    // with parents
+  virtual Status remove(const std::string& path) = 0;       // a file; absent is fine
+  virtual Status make_folder(const std::string& path) = 0;  // with parents
   virtual Result<std::vector<std::string>> list(const std::string& folder) = 0;  // names, sorted
   virtual Status sync_folder(const std::string& folder) = 0;
 };
 
 FileSystem& real_files();
 
+// The folder that holds `path`: "a" of "a/b", "." of "b", "/" of "/b".
+std::string folder_of(const std::string& path);
+// Also true of a file that may not be read; false of a folder.
 bool file_exists(FileSystem& files, const std::string& path);
 Result<std::string> read_file(FileSystem& files, const std::string& path);
-// Writes beside, syncs, renames over, syncs the folder: afterwards the file is the old one or the new one.
+// Writes beside, syncs, renames over, syncs the folder: afterwards the file is the old one or the
+// new one.
 Status write_file_atomically(FileSystem& files, const std::string& path, std::string_view bytes);
 
 inline std::span<const std::byte> as_bytes(std::string_view text) {

@@ -1,11 +1,12 @@
-// One description of an options struct feeds everything that has to know it: the TOML parser, command-line
-// flags, --help, docs/configuration.md and the copy that is kept in each archive.
+// One description of an options struct feeds everything that has to know it: the TOML parser,
+// command-line flags, --help, docs/configuration.md and the copy that is kept in each archive.
 //
 //   struct AlsOptions {
 //     int factors = 64;
 //     std::string solver = "cg";
 //     static constexpr auto fields() {
-//       return std::tuple{Field{"factors", &AlsOptions::factors, 1, 4096, "width of the latent vectors"},
+//       return std::tuple{Field{"factors", &AlsOptions::factors, 1, 4096, "width of the latent
+//       vectors"},
 //                         Field{"solver", &AlsOptions::solver, "cg|exact", "how a row is solved"}};
 //     }
 //   };
@@ -16,6 +17,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -32,8 +34,8 @@ struct Field {
   using Number = std::conditional_t<std::is_arithmetic_v<T> && !std::is_same_v<T, bool>, T, int>;
   std::string_view name;
   T Struct::*member;
-  Number low = {}, high = {};      // inclusive range of a number
-  std::string_view choices = {};   // of a string: "a|b|c", empty = anything
+  Number low = {}, high = {};     // inclusive range of a number
+  std::string_view choices = {};  // of a string: "a|b|c", empty = anything
   std::string_view help;
 
   constexpr Field(std::string_view n, T Struct::*m, Number lo, Number hi, std::string_view h)
@@ -56,8 +58,11 @@ enum class Kind { kBool, kInt, kFloat, kString, kStrings };
 struct Spec {
   std::string_view name, choices, help;
   Kind kind;
-  double low, high;
+  double low, high;  // inclusive, of a number; what the type holds when no range is given
+  bool bounded;      // a range is given
 };
+// The double that reads like `f`: 0.1 for 0.1f, where a conversion gives 0.10000000149.
+double decimal(float f);
 // `where` names the table in messages. These check type, range and choices and convert.
 Result<Value> check(const Spec& spec, const Value& value, std::string_view where);
 Error unknown_key(std::string_view key, const std::vector<std::string_view>& known,
@@ -66,30 +71,53 @@ FieldDoc describe(const Spec& spec, const Value& default_value);
 
 template <class T>
 constexpr Kind kind_of() {
-  if constexpr (std::is_same_v<T, bool>) return Kind::kBool;
-  else if constexpr (std::is_integral_v<T>) return Kind::kInt;
-  else if constexpr (std::is_floating_point_v<T>) return Kind::kFloat;
-  else if constexpr (std::is_same_v<T, std::string>) return Kind::kString;
+  if constexpr (std::is_same_v<T, bool>)
+    return Kind::kBool;
+  else if constexpr (std::is_integral_v<T>)
+    return Kind::kInt;
+  else if constexpr (std::is_floating_point_v<T>)
+    return Kind::kFloat;
+  else if constexpr (std::is_same_v<T, std::string>)
+    return Kind::kString;
   else {
     static_assert(std::is_same_v<T, std::vector<std::string>>);
     return Kind::kStrings;
   }
 }
+template <class T>
+double exact(T number) {
+  if constexpr (std::is_same_v<T, float>)
+    return decimal(number);
+  else
+    return static_cast<double>(number);
+}
 template <class S, class T>
 Spec spec_of(const Field<S, T>& f) {
-  return {f.name, f.choices, f.help, kind_of<T>(), static_cast<double>(f.low), static_cast<double>(f.high)};
+  using Number = typename Field<S, T>::Number;
+  const bool bounded = f.low < f.high;
+  const Number low = bounded ? f.low : std::numeric_limits<Number>::lowest();
+  const Number high = bounded ? f.high : std::numeric_limits<Number>::max();
+  return {f.name, f.choices, f.help, kind_of<T>(), exact(low), exact(high), bounded};
 }
 template <class T>
 Value to_value(const T& v) {
-  if constexpr (std::is_same_v<T, std::vector<std::string>>) return List(v.begin(), v.end());
-  else return Value(v);
+  if constexpr (std::is_same_v<T, std::vector<std::string>>)
+    return List(v.begin(), v.end());
+  else if constexpr (std::is_same_v<T, float>)
+    return Value(decimal(v));
+  else
+    return Value(v);
 }
 template <class T>
 void assign(T& out, const Value& v) {
-  if constexpr (std::is_same_v<T, bool>) out = *v.as_bool();
-  else if constexpr (std::is_integral_v<T>) out = static_cast<T>(*v.as_int());
-  else if constexpr (std::is_floating_point_v<T>) out = static_cast<T>(v.number());
-  else if constexpr (std::is_same_v<T, std::string>) out = *v.as_string();
+  if constexpr (std::is_same_v<T, bool>)
+    out = *v.as_bool();
+  else if constexpr (std::is_integral_v<T>)
+    out = static_cast<T>(*v.as_int());
+  else if constexpr (std::is_floating_point_v<T>)
+    out = static_cast<T>(v.number());
+  else if constexpr (std::is_same_v<T, std::string>)
+    out = *v.as_string();
   else {
     out.clear();
     for (const Value& s : *v.as_list()) out.push_back(*s.as_string());
@@ -97,8 +125,9 @@ void assign(T& out, const Value& v) {
 }
 }  // namespace options_detail
 
-// Defaults overwritten by what the table holds. An unknown key is an error that names the nearest known
-// one; a value of the wrong type or out of range is an error that names the range. Message prefix: where.
+// Defaults overwritten by what the table holds. An unknown key is an error that names the nearest
+// known one; a value of the wrong type or out of range is an error that names the range. Message
+// prefix: where.
 template <class Options>
 Result<Options> read_options(const Table& table, std::string_view where, Options options = {}) {
   namespace d = options_detail;
@@ -113,8 +142,10 @@ Result<Options> read_options(const Table& table, std::string_view where, Options
       if (found || field.name != key) return;
       found = true;
       auto checked = d::check(d::spec_of(field), value, where);
-      if (!checked.ok()) failed = checked.error();
-      else d::assign(options.*(field.member), checked.value());
+      if (!checked.ok())
+        failed = checked.error();
+      else
+        d::assign(options.*(field.member), checked.value());
     };
     std::apply([&](const auto&... f) { (visit(f), ...); }, Options::fields());
     if (!found) return d::unknown_key(key, known, where);
@@ -127,8 +158,11 @@ Result<Options> read_options(const Table& table, std::string_view where, Options
 template <class Options>
 Table write_options(const Options& options) {
   Table table;
-  std::apply([&](const auto&... f) { (table.set(f.name, options_detail::to_value(options.*(f.member))), ...); },
-             Options::fields());
+  std::apply(
+      [&](const auto&... f) {
+        (table.set(f.name, options_detail::to_value(options.*(f.member))), ...);
+      },
+      Options::fields());
   return table;
 }
 
@@ -146,8 +180,8 @@ std::vector<FieldDoc> describe_options() {
   return docs;
 }
 
-// "k=100" given on a command line: sets the dotted path in `table`, guessing the type as TOML would, a
-// word that is no TOML value being a string.
+// "k=100" given on a command line: sets the dotted path in `table`, guessing the type as TOML
+// would, a word that is no TOML value being a string.
 Status set_path(Table& table, std::string_view dotted_path, std::string_view text);
 
 // The known word nearest to `word` by edit distance, or empty when none is near.

@@ -1,5 +1,5 @@
-// A tree of values: what TOML and JSON have in common. Configuration, archive documents, HTTP bodies and
-// reports are Values; hot paths (event import) parse their bytes directly.
+// A tree of values: what TOML and JSON have in common. Configuration, archive documents, HTTP
+// bodies and reports are Values; hot paths (event import) parse their bytes directly.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,7 @@ class Table {
   using Entry = std::pair<std::string, Value>;
   Table() = default;
   Table(std::initializer_list<Entry> entries);
+  explicit Table(std::vector<Entry> entries);  // keys must differ: nothing checks them
   const Value* find(std::string_view key) const;
   Value* find(std::string_view key);
   Value& operator[](std::string_view key);  // inserts null
@@ -41,19 +42,19 @@ class Table {
 
 class Value {
  public:
-  Value() = default;  // null
-  Value(std::nullptr_t) {}                                             // NOLINT: implicit
-  Value(bool b) : data_(b) {}                                          // NOLINT: implicit
+  Value() = default;           // null
+  Value(std::nullptr_t) {}     // NOLINT: implicit
+  Value(bool b) : data_(b) {}  // NOLINT: implicit
   template <class I>
-    requires(std::is_integral_v<I> && !std::is_same_v<I, bool>)
-  Value(I i) : data_(static_cast<std::int64_t>(i)) {}                  // NOLINT: implicit
-  Value(double d) : data_(d) {}                                        // NOLINT: implicit
-  Value(float f) : data_(static_cast<double>(f)) {}                    // NOLINT: implicit
-  Value(std::string s) : data_(std::move(s)) {}                        // NOLINT: implicit
-  Value(std::string_view s) : data_(std::string(s)) {}                 // NOLINT: implicit
-  Value(const char* s) : data_(std::string(s)) {}                      // NOLINT: implicit
-  Value(List l) : data_(std::move(l)) {}                               // NOLINT: implicit
-  Value(Table t) : data_(std::move(t)) {}                              // NOLINT: implicit
+  requires(std::is_integral_v<I> && !std::is_same_v<I, bool>) Value(I i)
+      : data_(static_cast<std::int64_t>(i)) {}          // NOLINT: implicit
+  Value(double d) : data_(d) {}                         // NOLINT: implicit
+  Value(float f) : data_(static_cast<double>(f)) {}     // NOLINT: implicit
+  Value(std::string s) : data_(std::move(s)) {}         // NOLINT: implicit
+  Value(std::string_view s) : data_(std::string(s)) {}  // NOLINT: implicit
+  Value(const char* s) : data_(std::string(s)) {}       // NOLINT: implicit
+  Value(List l) : data_(std::move(l)) {}                // NOLINT: implicit
+  Value(Table t) : data_(std::move(t)) {}               // NOLINT: implicit
 
   bool is_null() const { return data_.index() == 0; }
   const bool* as_bool() const { return std::get_if<bool>(&data_); }
@@ -65,8 +66,8 @@ class Value {
   List* as_list() { return std::get_if<List>(&data_); }
   Table* as_table() { return std::get_if<Table>(&data_); }
   bool is_number() const { return as_int() != nullptr || as_double() != nullptr; }
-  double number(double otherwise = 0) const;      // of an int or a double
-  std::string_view type_name() const;             // "null", "boolean", "integer", "number", ...
+  double number(double otherwise = 0) const;  // of an int or a double
+  std::string_view type_name() const;         // "null", "boolean", "integer", "number", ...
   bool operator==(const Value&) const = default;
 
  private:
@@ -74,9 +75,10 @@ class Value {
 };
 
 inline Table::Table(std::initializer_list<Entry> entries) : entries_(entries) {}
+inline Table::Table(std::vector<Entry> entries) : entries_(std::move(entries)) {}
 
-// Typed reads of a table for documents that we wrote ourselves: a missing or mistyped key is an error
-// that names it.
+// Typed reads of a table for documents that we wrote ourselves: a missing or mistyped key is an
+// error that names it.
 Result<std::int64_t> int_at(const Table& table, std::string_view key);
 Result<double> number_at(const Table& table, std::string_view key);
 Result<std::string> string_at(const Table& table, std::string_view key);
