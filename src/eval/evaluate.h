@@ -1,5 +1,6 @@
-// Offline evaluation: full ranking, per-user values, confidence intervals, paired comparisons. Takes any
-// function from queries to ranked items, so models, pipelines and logged policies share one yardstick.
+// Offline evaluation: full ranking, per-user values, confidence intervals, paired comparisons.
+// Takes any function from queries to ranked items, so models, pipelines and logged policies share
+// one yardstick.
 #pragma once
 
 #include <functional>
@@ -15,11 +16,13 @@
 
 namespace vitrine {
 
+inline constexpr int kCutoffMax = 10'000;  // longest list that is evaluated
+
 struct Recommender {
   std::string name;
-  // The best n items for each query, `excluded[q]` (ascending) left out. Thread-safe.
-  std::function<void(std::span<const Query>, std::span<const std::span<const ItemIndex>> excluded, int n,
-                     CandidateBlock& out)>
+  // The best n items for each query, distinct, `excluded[q]` (ascending) left out. Thread-safe.
+  std::function<void(std::span<const Query>, std::span<const std::span<const ItemIndex>> excluded,
+                     int n, CandidateBlock& out)>
       recommend;
   // Scores of all items [0, scores.size()), for AUC and sampled metrics. May be empty: then no AUC.
   std::function<void(const Query&, std::span<float> scores)> score_all;
@@ -27,36 +30,42 @@ struct Recommender {
 
 struct EvaluateOptions {
   std::vector<std::string> cutoffs = {"10", "20"};
-  std::string repeat = "never";   // never: seen items leave list and truth; always: they stay in both
-  int bootstrap = 1000;           // resamples of the persons for the intervals; 0: none
+  std::string repeat =
+      "never";           // never: seen items leave list and truth; always: they stay in both
+  int bootstrap = 1000;  // resamples of the persons for the intervals; 0: none
   double confidence = 0.95;
   bool auc = true;
-  int sampled_negatives = 0;      // > 0: rank the truth among so many random items; named "sampled", warned about
+  int sampled_negatives =
+      0;  // > 0: rank the truth among so many random items; named "sampled", warned about
   static constexpr auto fields() {
     using O = EvaluateOptions;
     return std::tuple{
         Field{"cutoffs", &O::cutoffs, "list lengths that metrics are taken at"},
-        Field{"repeat", &O::repeat, "never|always", "whether items that a person already has leave list and truth"},
-        Field{"bootstrap", &O::bootstrap, 0, 100'000, "resamples for confidence intervals; 0: none"},
+        Field{"repeat", &O::repeat, "never|always",
+              "whether items that a person already has leave list and truth"},
+        Field{"bootstrap", &O::bootstrap, 0, 100'000,
+              "resamples for confidence intervals; 0: none"},
         Field{"confidence", &O::confidence, 0.5, 0.999, "of the intervals"},
         Field{"auc", &O::auc, "area under the ROC curve over all items"},
-        Field{"sampled_negatives", &O::sampled_negatives, 0, 1'000'000, "0: full ranking. Sampled metrics are not comparable with anything else"}};
+        Field{"sampled_negatives", &O::sampled_negatives, 0, 1'000'000,
+              "0: full ranking. Sampled metrics are not comparable with anything else"}};
   }
 };
 
-// One metric of one recommender. per_case is empty for metrics of the whole (coverage, Gini).
+// One metric of one recommender. per_case is empty for metrics of the whole (coverage, novelty,
+// popularity bias, Gini).
 struct MetricValue {
-  std::string name;               // "recall@20", "recall_min@20", "ndcg@10", ..., metrics.h
-  double mean = 0, low = 0, high = 0;   // low == high == mean where there is no interval
+  std::string name;                    // "recall@20", "recall_min@20", "ndcg@10", ..., metrics.h
+  double mean = 0, low = 0, high = 0;  // low == high == mean where there is no interval
   std::vector<float> per_case;
 };
 
 struct Evaluation {
   std::string recommender;
-  std::size_t cases = 0;          // persons with at least one truth item left
-  std::size_t skipped = 0;        // persons without
+  std::size_t cases = 0;    // persons with at least one truth item left
+  std::size_t skipped = 0;  // persons without
   std::vector<MetricValue> metrics;
-  Usage usage;                    // elapsed and CPU seconds of scoring; peak memory of the process
+  Usage usage;  // elapsed and CPU seconds of scoring; peak memory of the process
   const MetricValue* find(std::string_view metric) const;
 };
 
@@ -67,14 +76,19 @@ struct EvaluatedLists {
   std::vector<std::vector<ItemIndex>> truth;  // what counted, ascending
 };
 
-// Deterministic for any number of threads. `items` is the number of items that can be listed.
-// `item_counts` (by item, from the training part) feed novelty and popularity bias.
+// Deterministic for any number of threads. `item_counts`: by item, how many persons of the training
+// part have it; its size is the number of items that can be listed, and of the scores that are
+// asked for. kInvalid for an option that cannot be; kUnsupported for sampled metrics without
+// score_all; kCancelled. A split that leaves nobody to ask gives cases = 0, values of 0, and a
+// note.
 Result<Evaluation> evaluate(const Run& run, const Recommender& recommender, const Split& split,
-                            std::span<const std::uint32_t> item_counts, const EvaluateOptions& options,
-                            EvaluatedLists* lists = nullptr);
+                            std::span<const std::uint32_t> item_counts,
+                            const EvaluateOptions& options, EvaluatedLists* lists = nullptr);
 
-// Paired over the same cases: mean difference with its bootstrap interval, and the share of resamples on
-// the other side of zero, doubled (a two-sided p-value).
+// Paired over the same cases: mean difference with its bootstrap interval, and the share of
+// resamples on the other side of zero, doubled (a two-sided p-value; bootstrap.h). Without
+// resamples p is 1. kInvalid for a metric that one of them lacks, that has no values per case, or
+// over different cases.
 struct Comparison {
   std::string metric, recommender, baseline;
   double difference = 0, low = 0, high = 0, p = 1;
