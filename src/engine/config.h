@@ -1,5 +1,5 @@
-// Everything that vitrine.toml can say: typed structs next to what they configure, gathered here. Read
-// once, validated at once, then const. Defaults < vitrine.toml < flags.
+// Everything that vitrine.toml can say: typed structs next to what they configure, gathered here.
+// Read once, validated at once, then const. Defaults < vitrine.toml < flags.
 #pragma once
 
 #include <string>
@@ -20,14 +20,15 @@
 namespace vitrine {
 
 struct ShopOptions {
-  std::string folder = "shop";          // log, state, snapshots; relative to the configuration file
-  std::vector<std::string> event_types; // a shop's own types
+  std::string folder = "shop";  // log, state, snapshots; relative to the configuration file
+  std::vector<std::string> event_types;  // a shop's own types
   std::int64_t seed = 1;
-  int threads = 0;                      // 0: all cores
+  int threads = 0;  // 0: all cores
   static constexpr auto fields() {
     using O = ShopOptions;
     return std::tuple{
-        Field{"folder", &O::folder, "where log, state and snapshots live, relative to the configuration file"},
+        Field{"folder", &O::folder,
+              "where log, state and snapshots live, relative to the configuration file"},
         Field{"event_types", &O::event_types, "event types of your own, beside the built-in ones"},
         Field{"seed", &O::seed, std::int64_t{0}, std::int64_t{1} << 62, "one seed, same bytes"},
         Field{"threads", &O::threads, 0, 1024, "0: one per core"}};
@@ -35,32 +36,40 @@ struct ShopOptions {
 };
 
 struct TrainOptions {
-  std::vector<std::string> models;      // names of [models.*]; empty: chosen by validation
-  double budget_seconds = 600;          // for choosing; fitting the chosen ones is not cut
-  std::string metric = "ndcg@20";       // what is chosen by
-  double schedule_hours = 0;            // while serving: refit so often; 0: on demand only
+  std::vector<std::string> models;  // names of [models.*]; empty: chosen by validation
+  double budget_seconds = 600;      // for choosing; fitting the chosen ones is not cut
+  std::string metric = "ndcg@20";   // what is chosen by
+  double schedule_hours = 0;        // while serving: refit so often; 0: on demand only
   int snapshots_kept = 3;
-  double gate_tolerance = 0.05;         // publish unless worse than the champion by more than its interval and this share
-  double coverage_min = 0.01;           // share of the available items that the slates of a validation sample must reach
+  double gate_tolerance =
+      0.05;  // publish unless worse than the champion by more than its interval and this share
+  double coverage_min =
+      0.01;  // share of the available items that the slates of a validation sample must reach
   static constexpr auto fields() {
     using O = TrainOptions;
     return std::tuple{
         Field{"models", &O::models, "which [models.*] are fitted; empty: chosen by validation"},
-        Field{"budget_seconds", &O::budget_seconds, 1.0, 1e7, "time for choosing models and settings"},
+        Field{"budget_seconds", &O::budget_seconds, 1.0, 1e7,
+              "time for choosing models and settings"},
         Field{"metric", &O::metric, "what models are chosen by"},
-        Field{"schedule_hours", &O::schedule_hours, 0.0, 1e5, "refit so often while serving; 0: on demand"},
-        Field{"snapshots_kept", &O::snapshots_kept, 1, 1000, "older ones are removed after publication"},
-        Field{"gate_tolerance", &O::gate_tolerance, 0.0, 1.0, "relative loss against the published snapshot that is let through"},
-        Field{"coverage_min", &O::coverage_min, 0.0, 1.0, "share of items that lists must reach for publication"}};
+        Field{"schedule_hours", &O::schedule_hours, 0.0, 1e5,
+              "refit so often while serving; 0: on demand"},
+        Field{"snapshots_kept", &O::snapshots_kept, 1, 1000,
+              "older ones are removed after publication"},
+        Field{"gate_tolerance", &O::gate_tolerance, 0.0, 1.0,
+              "relative loss against the published snapshot that is let through"},
+        Field{"coverage_min", &O::coverage_min, 0.0, 1.0,
+              "share of items that lists must reach for publication"}};
   }
 };
 
 struct ServerOptions {
   std::string host = "127.0.0.1";
-  int port = 8080;                      // 0: any free one
-  int threads = 0;                      // 0: one per core
-  std::vector<std::string> keys;        // "name:scope:env:VAR" or "name:scope:file:PATH"; scope: read, write or admin
-  bool development = false;             // open without keys, on loopback only
+  int port = 8080;  // 0: any free one
+  int threads = 0;  // 0: one per core
+  std::vector<std::string>
+      keys;  // "name:scope:env:VAR" or "name:scope:file:PATH"; scope: read, write or admin
+  bool development = false;  // open without keys, on loopback only
   int body_bytes_max = 8 << 20;
   int batch_max = 10'000;
   int n_max = 1000;
@@ -68,17 +77,21 @@ struct ServerOptions {
   int connections_max = 10'000;
   static constexpr auto fields() {
     using O = ServerOptions;
-    return std::tuple{
-        Field{"host", &O::host, "address to listen on"},
-        Field{"port", &O::port, 0, 65535, "0: any free one"},
-        Field{"threads", &O::threads, 0, 1024, "0: one per core"},
-        Field{"keys", &O::keys, "API keys as name:scope:env:VARIABLE or name:scope:file:PATH; scope is read, write or admin"},
-        Field{"development", &O::development, "answer without a key (loopback only)"},
-        Field{"body_bytes_max", &O::body_bytes_max, 1024, 1 << 30, "larger request bodies are refused"},
-        Field{"batch_max", &O::batch_max, 1, 1'000'000, "records in one request"},
-        Field{"n_max", &O::n_max, 1, 10'000, "items in one list"},
-        Field{"request_seconds_max", &O::request_seconds_max, 1, 3600, "a request that takes longer is ended"},
-        Field{"connections_max", &O::connections_max, 1, 1'000'000, "further connections wait or are refused"}};
+    return std::tuple{Field{"host", &O::host, "address to listen on"},
+                      Field{"port", &O::port, 0, 65535, "0: any free one"},
+                      Field{"threads", &O::threads, 0, 1024, "0: one per core"},
+                      Field{"keys", &O::keys,
+                            "API keys as name:scope:env:VARIABLE or name:scope:file:PATH; scope is "
+                            "read, write or admin"},
+                      Field{"development", &O::development, "answer without a key (loopback only)"},
+                      Field{"body_bytes_max", &O::body_bytes_max, 1024, 1 << 30,
+                            "larger request bodies are refused"},
+                      Field{"batch_max", &O::batch_max, 1, 1'000'000, "records in one request"},
+                      Field{"n_max", &O::n_max, 1, 10'000, "items in one list"},
+                      Field{"request_seconds_max", &O::request_seconds_max, 1, 3600,
+                            "a request that takes longer is ended"},
+                      Field{"connections_max", &O::connections_max, 1, 1'000'000,
+                            "further connections wait or are refused"}};
   }
 };
 
@@ -91,41 +104,44 @@ struct ModelConfig {
 // One [placements.NAME].
 struct PlacementOptions {
   std::string name;
-  std::vector<std::string> models;      // names; empty: all personal ones (popularity fills up)
-  std::vector<std::string> weights;     // "ease=2"; others weigh 1
-  std::string repeat = "never";         // never, after_cycle, always
-  double cycle_days = 30;               // of after_cycle: a bought item may come back after so many days
+  std::vector<std::string> models;   // names; empty: all personal ones (popularity fills up)
+  std::vector<std::string> weights;  // "ease=2"; others weigh 1
+  std::string repeat = "never";      // never, after_cycle, always
+  double cycle_days = 30;  // of after_cycle: a bought item may come back after so many days
   static constexpr auto fields() {
     using O = PlacementOptions;
     return std::tuple{
-        Field{"models", &O::models, "models that retrieve; empty: all but popularity, which fills up, and together"},
+        Field{"models", &O::models,
+              "models that retrieve; empty: all but popularity, which fills up, and together"},
         Field{"weights", &O::weights, "weights in the fusion, model=weight; others weigh 1"},
-        Field{"repeat", &O::repeat, "never|after_cycle|always", "whether items that a person already has may be shown"},
-        Field{"cycle_days", &O::cycle_days, 0.0, 1e5, "of after_cycle: days until a bought item may come back"}};
+        Field{"repeat", &O::repeat, "never|after_cycle|always",
+              "whether items that a person already has may be shown"},
+        Field{"cycle_days", &O::cycle_days, 0.0, 1e5,
+              "of after_cycle: days until a bought item may come back"}};
   }
 };
 
 struct Config {
-  ShopOptions shop;                     // [shop]
-  std::vector<SourceOptions> sources;   // [[sources]]
-  CleaningOptions cleaning;             // [cleaning]
-  HistoryOptions histories;             // [histories]
-  InteractionOptions interactions;      // [interactions]
-  SplitOptions split;                   // [split]
-  EvaluateOptions evaluate;             // [evaluate]
-  TrainOptions train;                   // [train]
-  PipelineOptions pipeline;             // [pipeline]
-  ServerOptions server;                 // [server]
-  EventLogOptions log;                  // [log]
-  std::vector<ModelConfig> models;      // [models.NAME]
+  ShopOptions shop;                          // [shop]
+  std::vector<SourceOptions> sources;        // [[sources]]
+  CleaningOptions cleaning;                  // [cleaning]
+  HistoryOptions histories;                  // [histories]
+  InteractionOptions interactions;           // [interactions]
+  SplitOptions split;                        // [split]
+  EvaluateOptions evaluate;                  // [evaluate]
+  TrainOptions train;                        // [train]
+  PipelineOptions pipeline;                  // [pipeline]
+  ServerOptions server;                      // [server]
+  EventLogOptions log;                       // [log]
+  std::vector<ModelConfig> models;           // [models.NAME]
   std::vector<PlacementOptions> placements;  // [placements.NAME]
 
-  std::string path;                     // of the file it came from, or empty
+  std::string path;  // of the file it came from, or empty
   // Not of the file: the command that trains in the background, for start_training(); the request's
   // flags (--force, --reason TEXT) are added. Empty: training runs on a thread of this process.
   std::vector<std::string> trainer;
 
-  std::string folder() const;           // of that file: relative paths start here; "." without one
+  std::string folder() const;  // of that file: relative paths start here; "." without one
   std::string resolve(const std::string& relative) const;
   // By name; kInvalid naming the nearest known one.
   Result<const ModelConfig*> model(std::string_view name) const;
@@ -145,15 +161,16 @@ int metric_cutoff(std::string_view metric);
 // The built-in event types and the shop's own.
 Result<EventTypes> event_types(const Config& config);
 
-// An unknown section, key, model kind or placement is an error that names file, section and the nearest
-// known name.
+// An unknown section, key, model kind or placement is an error that names file, section and the
+// nearest known name.
 Result<Config> config_from_table(const Table& table, std::string path);
-// `overrides`: "section.key=value" from the command line, laid over the file. A missing file is an error
-// that says how to make one; an empty path means defaults.
+// `overrides`: "section.key=value" from the command line, laid over the file. A missing file is an
+// error that says how to make one; an empty path means defaults.
 Result<Config> read_config(FileSystem& files, const std::string& path,
                            const std::vector<std::string>& overrides);
-Table config_to_table(const Config& config);   // complete, for `vitrine config` and manifests
-// Every option of every section ("train", "models.ease", "placements.NAME"), for docs/configuration.md.
+Table config_to_table(const Config& config);  // complete, for `vitrine config` and manifests
+// Every option of every section ("train", "models.ease", "placements.NAME"), for
+// docs/configuration.md.
 std::vector<std::pair<std::string, std::vector<FieldDoc>>> describe_config();
 std::string configuration_markdown();  // that file's text
 

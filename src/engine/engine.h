@@ -1,11 +1,12 @@
-// The engine: owns every thread, clock and mutable state of one shop. The C++ entry point of Vitrine, and
-// what cli/ and server/ stand on. Outside ids come in and go out as strings.
+// The engine: owns every thread, clock and mutable state of one shop. The C++ entry point of
+// Vitrine, and what cli/ and server/ stand on. Outside ids come in and go out as strings.
 //
 //   auto engine = Engine::open(config, {});
 //   engine->add_events(events);                       // durable, and in that person's next list
 //   auto answer = engine->recommend({.user = "17850", .n = 10, .explain = true});
 //
-// Thread safety: every method, from any thread. One process opens a shop's folder at a time for writing.
+// Thread safety: every method, from any thread. One process opens a shop's folder at a time for
+// writing.
 #pragma once
 
 #include <cstdint>
@@ -34,20 +35,21 @@ struct Ack {
 };
 
 struct RecommendRequest {
-  std::string user;                       // known or not; empty: anonymous
-  std::string session;                    // of an anonymous visitor: their live events count
-  std::vector<Event> history;             // given instead of, or after, the live history; item and type matter
+  std::string user;            // known or not; empty: anonymous
+  std::string session;         // of an anonymous visitor: their live events count
+  std::vector<Event> history;  // given instead of, or after, the live history; item and type matter
   std::string placement = "home";
   int n = 10;
-  std::vector<std::string> exclude;       // item ids
-  std::vector<std::string> models;        // instead of the placement's
-  std::string repeat;                     // instead of the placement's
-  std::string item;                       // context: the item being looked at
-  std::vector<std::string> cart;          // context
-  std::vector<std::string> categories;    // only items on or below one of these paths ("Home>Kitchen")
+  std::vector<std::string> exclude;  // item ids
+  std::vector<std::string> models;   // instead of the placement's
+  std::string repeat;                // instead of the placement's
+  std::string item;                  // context: the item being looked at
+  std::vector<std::string> cart;     // context
+  std::vector<std::string>
+      categories;  // only items on or below one of these paths ("Home>Kitchen")
   std::vector<std::pair<std::string, std::string>> context;
   bool explain = false;
-  std::uint64_t min_sequence = 0;         // answer from state that holds at least this sequence
+  std::uint64_t min_sequence = 0;  // answer from state that holds at least this sequence
 };
 
 struct AnsweredReason {
@@ -58,13 +60,13 @@ struct AnsweredReason {
 struct AnsweredItem {
   std::string id, title;
   double score = 0, propensity = 1;
-  std::string source;                     // the model
+  std::string source;  // the model
   std::vector<AnsweredReason> reasons;
-  std::string because;                    // the reasons as one sentence, empty without
+  std::string because;  // the reasons as one sentence, empty without
 };
 struct Answer {
   std::string slate_id, snapshot;
-  std::uint64_t sequence = 0;             // the state that answered holds the log up to here
+  std::uint64_t sequence = 0;  // the state that answered holds the log up to here
   std::vector<AnsweredItem> items;
   std::string degraded, shortfall;
 };
@@ -72,11 +74,11 @@ struct Answer {
 enum class SimilarBy { kBehaviour, kTogether };
 
 struct EngineStatus {
-  bool ready = false;                     // a snapshot is published and the log is replayed
-  std::string snapshot;                   // name, or empty
+  bool ready = false;    // a snapshot is published and the log is replayed
+  std::string snapshot;  // name, or empty
   std::uint64_t sequence = 0, snapshot_sequence = 0;
   std::uint64_t users = 0, items = 0, events = 0, persons_live = 0;
-  std::string training;                   // "idle", "running", "failed: ..."
+  std::string training;  // "idle", "running", "failed: ..."
   std::uint64_t slates_logged = 0, slates_dropped = 0;
   std::uint64_t memory_bytes = 0;
 };
@@ -85,11 +87,11 @@ struct EngineStatus {
 struct EvaluatedModel {
   std::string name;
   Evaluation evaluation;
-  Usage fit;                              // what fitting cost
-  std::vector<Comparison> comparisons;    // with the baseline (popularity)
+  Usage fit;                            // what fitting cost
+  std::vector<Comparison> comparisons;  // with the baseline (popularity)
 };
 struct EvaluationTable {
-  std::string split;                      // protocol and tie rule
+  std::string split;  // protocol and tie rule
   EvaluateOptions options;
   std::size_t cases = 0, train_events = 0;
   std::vector<EvaluatedModel> models;
@@ -97,30 +99,30 @@ struct EvaluationTable {
 };
 
 struct TrainRequest {
-  bool force = false;                     // publish whatever the gate says; `reason` is recorded
+  bool force = false;  // publish whatever the gate says; `reason` is recorded
   std::string reason;
-  bool validate = true;                   // measure on a validation split before the refit on everything
+  bool validate = true;  // measure on a validation split before the refit on everything
 };
 struct TrainReport {
   Manifest manifest;
   bool published = false;
-  std::string verdict;                    // the gate's words
+  std::string verdict;                              // the gate's words
   std::vector<std::pair<std::string, Usage>> fits;  // model -> cost of the final fit
   CleaningReport cleaning;
-  std::string chosen_toml;                // models and settings, when they were chosen here
-  std::string data_says;                  // what the data can support, for people
+  std::string chosen_toml;  // models and settings, when they were chosen here
+  std::string data_says;    // what the data can support, for people
 };
 
 // A user's row as the engine holds it.
 struct LivePerson {
   std::string id;
   std::vector<HistoryEvent> history;
-  std::vector<std::string> items;         // outside ids, parallel to history
+  std::vector<std::string> items;  // outside ids, parallel to history
 };
 
 enum class OpenMode {
-  kServe,      // live state, slate stream, background training
-  kTool,       // log and snapshots for one command; live state is built on first need
+  kServe,  // live state, slate stream, background training
+  kTool,   // log and snapshots for one command; live state is built on first need
 };
 
 class Engine {
@@ -134,15 +136,16 @@ class Engine {
   const Config& config() const;
   const EventTypes& types() const;
 
-  // Writing. All or nothing per call; checked before anything is logged, the message names the record.
+  // Writing. All or nothing per call; checked before anything is logged, the message names the
+  // record.
   Result<Ack> add_events(std::span<const Event> events);
   Result<Ack> put_items(std::span<const Item> items);
   Result<Ack> put_users(std::span<const User> users);
-  Result<Ack> patch_item(std::string_view id, const Value& changes);   // kNotFound
+  Result<Ack> patch_item(std::string_view id, const Value& changes);  // kNotFound
   Result<Ack> patch_user(std::string_view id, const Value& changes);
   Result<Ack> erase_item(std::string_view id);
-  // From the next list on nothing of this person is used; their id finds nothing. Their records leave the
-  // log with the privacy work, the model with the next training.
+  // From the next list on nothing of this person is used; their id finds nothing. Their records
+  // leave the log with the privacy work, the model with the next training.
   Result<Ack> erase_user(std::string_view id);
   Result<Item> item(std::string_view id) const;
   Result<User> user(std::string_view id) const;
@@ -150,8 +153,9 @@ class Engine {
 
   // Asking.
   Result<Answer> recommend(const RecommendRequest& request) const;
-  // Why this item for this visitor, listed or not: its score and every reason under each model of the
-  // placement, one AnsweredItem per model (source) that knows the item. kNotFound for an unknown item.
+  // Why this item for this visitor, listed or not: its score and every reason under each model of
+  // the placement, one AnsweredItem per model (source) that knows the item. kNotFound for an
+  // unknown item.
   Result<std::vector<AnsweredItem>> explain(const RecommendRequest& request,
                                             std::string_view item) const;
   Result<Answer> similar(std::string_view item, int n, SimilarBy by,
@@ -161,8 +165,8 @@ class Engine {
   // Long work. `run` watches and cancels.
   Result<ImportReport> import(const Run& run, const SourceOptions& source, bool strict);
   Result<CleaningReport> clean(const Run& run) const;
-  // Fits and measures [models.*] (or `models`) on the configured split; the baselines popularity and
-  // popularity over seven days are always among them. dump_folder: TREC files, or empty.
+  // Fits and measures [models.*] (or `models`) on the configured split; the baselines popularity
+  // and popularity over seven days are always among them. dump_folder: TREC files, or empty.
   Result<EvaluationTable> evaluate(const Run& run, const SplitOptions& split,
                                    const EvaluateOptions& options,
                                    const std::vector<std::string>& models,
@@ -173,12 +177,13 @@ class Engine {
   // kUnavailable while one is running.
   Status start_training(const TrainRequest& request);
 
-  Result<std::vector<Manifest>> snapshots() const;             // newest first
-  Status publish(std::string_view snapshot);                   // roll back or forward to one on disk
+  Result<std::vector<Manifest>> snapshots() const;  // newest first
+  Status publish(std::string_view snapshot);        // roll back or forward to one on disk
   EngineStatus status() const;
-  // Up to n ids of users that have events, spread evenly over the vocabulary. For benchmarks and demos.
+  // Up to n ids of users that have events, spread evenly over the vocabulary. For benchmarks and
+  // demos.
   std::vector<std::string> some_users(std::size_t n) const;
-  void flush_slates() const;                                   // waits until the slate stream is written
+  void flush_slates() const;  // waits until the slate stream is written
 
  private:
   struct State;

@@ -1,5 +1,7 @@
-// A snapshot: everything that training made, in one folder, immutable once published. A request pins one by
-// shared_ptr. The folder's layout is in docs/formats.md: manifest.json, catalogue.vta, models/NAME.vta.
+// A snapshot: everything that training made, in one folder, immutable once published. A request
+// pins one by shared_ptr. The folder's layout is in docs/formats.md: manifest.json, catalogue.vta,
+// models/NAME.vta, which are the same bytes for the same log, configuration, seed and threads;
+// publication.json holds what differs.
 #pragma once
 
 #include <memory>
@@ -13,20 +15,31 @@
 
 namespace vitrine {
 
+// What became of a snapshot after it was made: when, and what the gate said.
+struct Publication {
+  Timestamp created = kNoTime;
+  bool passed = false;   // the gate's decision
+  std::string champion;  // what the gate compared with, or empty
+  std::string verdict;   // its words
+  std::string reason;    // why it was overridden, or empty
+};
+
 struct Manifest {
-  std::string name;                    // "000001-1041909": number, last sequence
+  std::string name;                    // "000001-1041909": number, last sequence; the folder's name
   std::uint64_t sequence = 0;          // the log up to here
   std::uint32_t users = 0, items = 0;  // vocabulary lengths
   std::int64_t seed = 1;
   int threads = 1;
-  std::string kernels;                 // kernel level
-  Timestamp last_event = kNoTime;      // "now" of the training data
-  std::uint64_t events = 0;            // that were left after cleaning
-  Table config;                        // complete configuration it was trained with
-  Table metrics;                       // validation: model -> metric -> {mean, low, high}
-  std::string champion;                // what the gate compared with; its verdict and reason
-  std::string verdict;
-  Value to_json() const;
+  std::string kernels;                  // kernel level
+  Timestamp last_event = kNoTime;       // "now" of the training data
+  std::uint64_t events = 0;             // that were left after cleaning
+  std::uint64_t items_fingerprint = 0;  // of the item ids it knows: it serves no other shop's log
+  Table config;                         // complete configuration it was trained with
+  Table metrics;  // held-out: model -> metric -> {mean, low, high}; "home": its lists
+  std::vector<std::pair<std::string, std::string>>
+      models;  // name and kind, in the order of fitting
+  Publication publication;
+  Value to_json() const;  // all of it
   static Result<Manifest> from_json(const Value& json);
 };
 
@@ -42,9 +55,32 @@ class Snapshot {
   std::vector<NamedModel> models;
   const Model* find(std::string_view name) const;  // null when absent
 
-  // Writes beside and renames: the folder is whole or not there.
+  // Writes beside, syncs and renames: the folder is whole or not there. Its last part is the name.
   static Status save(FileSystem& files, const std::string& folder, const Snapshot& snapshot);
+  // Every byte is checked. Errors name the file.
   static Result<std::shared_ptr<const Snapshot>> load(FileSystem& files, const std::string& folder);
+};
+
+// The manifest alone, publication included.
+Result<Manifest> load_manifest(FileSystem& files, const std::string& folder);
+
+// A shop's folder of snapshots, and the file CURRENT in it that names the published one.
+// Thread-safe; other processes may publish and prune at the same time.
+class SnapshotFolder {
+ public:
+  SnapshotFolder(FileSystem& files, std::string folder)
+      : files_(files), folder_(std::move(folder)) {}
+  std::string path(std::string_view name) const { return folder_ + "/" + std::string(name); }
+  Result<std::vector<std::string>> names() const;  // oldest first; half-written ones are not listed
+  Result<std::string> current() const;             // empty when nothing was published yet
+  Status publish(std::string_view name) const;     // kNotFound; atomic and durable
+  Result<std::string> next_name(std::uint64_t sequence) const;
+  // Removes all but the newest `kept` and the published one, and what a crash left half-written.
+  Status prune(int kept) const;
+
+ private:
+  FileSystem& files_;
+  std::string folder_;
 };
 
 }  // namespace vitrine

@@ -17,6 +17,9 @@ class Bitmap {
   Bitmap() = default;
   explicit Bitmap(std::size_t size, bool value = false)
       : words_((size + 63) / 64, value ? ~std::uint64_t{0} : 0), size_(size) {}
+  // Bit i % 64 of word i / 64 is item i; bits beyond `size` are zero.
+  Bitmap(std::vector<std::uint64_t> words, std::size_t size)
+      : words_(std::move(words)), size_(size) {}
   std::size_t size() const { return size_; }
   bool test(std::size_t i) const { return i < size_ && (words_[i / 64] >> (i % 64) & 1) != 0; }
   void set(std::size_t i, bool value = true) {

@@ -1,0 +1,23 @@
+// What the engine bounds. The server's own limits (body, batch, n) are options of [server].
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace vitrine {
+
+inline constexpr int kListMax = 10'000;                   // items asked for in one list
+inline constexpr std::size_t kBatchMax = 1'000'000;       // records in one call
+inline constexpr std::size_t kRequestHistoryMax = 1'000;  // events given with a request
+inline constexpr std::size_t kRequestIdsMax = 10'000;     // excluded ids, cart, categories
+inline constexpr std::int64_t kSequenceWaitMs = 2'000;    // for a state that holds min_sequence
+inline constexpr std::size_t kCategoryMasksMax = 64;      // remembered category filters
+inline constexpr std::size_t kSlateQueueMax =
+    8'192;  // slates waiting to be written; more are dropped
+inline constexpr std::uint64_t kSlateFileBytes = 64 << 20;  // a slate file is closed at this size
+inline constexpr std::size_t kSlateFilesMax = 64;           // older slate files are removed
+inline constexpr std::size_t kTrainerOutputBytes =
+    4'096;                                      // of a trainer's last words, kept for the status
+inline constexpr int kSnapshotPollSeconds = 2;  // how often another process's publication is seen
+
+}  // namespace vitrine

@@ -1,0 +1,99 @@
+#include "engine/slate_stream.h"
+
+#include <utility>
+
+#include "engine/clock.h"
+#include "engine/diag.h"
+#include "engine/limits.h"
+
+namespace vitrine {
+
+SlateStream::SlateStream(FileSystem& files, std::string folder)
+    : files_(files), folder_(std::move(folder)), thread_([this] { loop(); }) {}
+
+SlateStream::~SlateStream() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void SlateStream::add(std::string line) {
+  {
+    std::lock_guard lock(mutex_);
+    if (queue_.size() < kSlateQueueMax) {
+      queue_.push_back(std::move(line));
+      line.clear();
+    } else {
+      dropped_.fetch_add(1);
+      return;
+    }
+  }
+  wake_.notify_one();
+}
+
+void SlateStream::flush() {
+  std::unique_lock lock(mutex_);
+  idle_.wait(lock, [&] { return queue_.empty() && !writing_; });
+}
+
+void SlateStream::loop() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+    if (queue_.empty()) return;
+    std::deque<std::string> lines;
+    lines.swap(queue_);
+    writing_ = true;
+    lock.unlock();
+    write(lines);
+    lock.lock();
+    writing_ = false;
+    idle_.notify_all();
+  }
+}
+
+void SlateStream::write(const std::deque<std::string>& lines) {
+  std::string block;
+  for (const std::string& line : lines) {
+    block += line;
+    block += '\n';
+  }
+  if (file_bytes_ + block.size() > kSlateFileBytes) file_.reset();
+  Status written = file_ ? Status() : open_file();
+  if (written.ok()) written = file_->append(as_bytes(block));
+  if (written.ok()) {
+    file_bytes_ += block.size();
+    logged_.fetch_add(lines.size());
+    failing_ = false;
+    return;
+  }
+  file_.reset();
+  dropped_.fetch_add(lines.size());
+  if (!failing_) diag(Level::kError, "slates are not written: " + written.error().message);
+  failing_ = true;
+}
+
+// Names are times, so they sort by age: 00001763848123456.jsonl.
+Status SlateStream::open_file() {
+  VT_TRY(files_.make_folder(folder_));
+  std::string name = std::to_string(wall_clock());
+  name.insert(0, name.size() < 17 ? 17 - name.size() : 0, '0');
+  VT_TRY(file_, files_.append_to(folder_ + "/" + name + ".jsonl"));
+  file_bytes_ = 0;
+  prune();
+  return {};
+}
+
+void SlateStream::prune() {
+  auto names = files_.list(folder_);
+  if (!names.ok()) return;
+  for (std::size_t i = 0; i + kSlateFilesMax < names->size(); ++i) {
+    const auto removed = files_.remove(folder_ + "/" + (*names)[i]);
+    if (!removed.ok()) diag(Level::kWarning, "an old slate file stays: " + removed.error().message);
+  }
+}
+
+}  // namespace vitrine
