@@ -1,6 +1,6 @@
-// Dense products and factorisations through OpenBLAS and LAPACK, in float32, row-major. The library runs
-// single-threaded inside our own pool: its threads and ours would fight for the same cores. Results do not
-// depend on the number of threads of the pool.
+// Dense products and factorisations through OpenBLAS and LAPACK, in float32, row-major. The library
+// runs single-threaded inside our own pool: its threads and ours would fight for the same cores.
+// Results do not depend on the number of threads of the pool.
 #pragma once
 
 #include "base/matrix.h"
@@ -14,7 +14,8 @@ void gemm(ThreadPool& pool, float alpha, MatrixView<const float> a, bool transpo
           MatrixView<const float> b, bool transpose_b, float beta, MatrixView<float> c);
 
 // C = alpha A^T A + beta C, both triangles filled.
-void syrk(ThreadPool& pool, float alpha, MatrixView<const float> a, float beta, MatrixView<float> c);
+void syrk(ThreadPool& pool, float alpha, MatrixView<const float> a, float beta,
+          MatrixView<float> c);
 
 // A <- A^-1 for a symmetric positive definite A (Cholesky: potrf, potri), both triangles filled.
 // kInvalid when A is not positive definite; A is then undefined.

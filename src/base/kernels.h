@@ -1,6 +1,10 @@
-// The kernel table: the few loops that decide the speed of the whole, one row per instruction set. The
-// best row that this processor runs is chosen once; the scalar row always builds and is the oracle of the
-// others. Everything that is not here is a plain loop. Pure functions; thread-safe.
+// The kernel table: the few loops that decide the speed of the whole, one row per instruction set.
+// The best row that this processor runs is chosen once; the scalar row always builds and is the
+// oracle of the others. Everything that is not here is a plain loop. Pure functions; thread-safe.
+//
+// Every row gives the same bits: the order of the additions is part of each function's contract,
+// and the multiplications are fused. `screen` alone is approximate, and scan_top() (index/scan.h)
+// scores again what it let through, so lists do not depend on the row either.
 #pragma once
 
 #include <cstdint>
@@ -9,40 +13,55 @@
 
 namespace vitrine {
 
-// One query row's running selection in a fused scan: the best scores so far above a threshold.
-struct Candidate;
+inline constexpr int kPanel = 32;        // items of a packed panel
+inline constexpr int kScanQueries = 12;  // queries of one call of scan
+inline constexpr int kScreenTile = 32;   // queries and items of one tile of screen
 
-struct Kernels {
-  std::string_view name;  // "scalar", "avx2", "avx512", "amx"
-  float (*dot)(const float* a, const float* b, std::int64_t n);
-  void (*axpy)(float alpha, const float* x, float* y, std::int64_t n);  // y += alpha x
-  // Fused scan: scores of `queries` query rows (q, stride q_stride floats) against `items` packed in
-  // panels of kPanel columns, k-major (see pack_panels), calling for each score that beats
-  // threshold[query] a push of (item, score) into that query's buffer. See index/scan.cc.
-  void (*scan_panel)(const float* q, std::int64_t q_stride, std::int64_t queries, const float* panel,
-                     std::int64_t k, std::uint32_t first_item, struct ScanBuffer* buffers);
-  // gram += X^T X for a dense 0/1 block, counts exact: rows x cols bytes (row-major, row_stride bytes,
-  // cols a multiple of 64), gram cols x cols floats with stride gram_stride; the lower triangle at least.
-  void (*gram_counts)(const std::uint8_t* x, std::int64_t rows, std::int64_t cols,
-                      std::int64_t row_stride, float* gram, std::int64_t gram_stride);
-};
-
-// Where a fused scan pushes what beats the threshold of one query. `threshold` is read by the kernel and
-// raised by whoever cuts the buffer back. A kernel stops pushing into a full buffer by calling `cut`.
+// Where a scan pushes what reaches the threshold of one query: `positions` and `scores` hold
+// `capacity` entries. A kernel pushes up to kPanel entries at a time; with fewer places left
+// afterwards it calls `cut`, which keeps the best, raises the threshold and leaves room for a
+// panel.
 struct ScanBuffer {
-  float threshold;
+  float threshold;  // a score that is not below it is pushed; NaN never is
   std::uint32_t size;
   std::uint32_t capacity;
-  std::uint32_t* items;
+  std::uint32_t* positions;
   float* scores;
-  void (*cut)(ScanBuffer&);  // keeps the best, raises the threshold, leaves room for a panel
+  void (*cut)(ScanBuffer&);
   void* owner;
 };
 
-inline constexpr int kPanel = 32;  // columns of a packed panel
+struct Kernels {
+  std::string_view name;  // "scalar", "avx2", "avx512", "amx"
 
-const Kernels& kernels();                                  // the best row of this processor
-const Kernels* kernels_named(std::string_view name);       // null when this processor or build lacks it
-std::span<const Kernels* const> all_kernels();             // those that run here, scalar first
+  // 64 partial sums, lane i % 64, folded by halves.
+  float (*dot)(const float* a, const float* b, std::int64_t n);
+
+  // y += alpha x, each element one fused multiply-add.
+  void (*axpy)(float alpha, const float* x, float* y, std::int64_t n);
+
+  // Scores of `count` (1 to kScanQueries) query rows against `panels` panels of kPanel items,
+  // k-major (panel[k * kPanel + item]), one after the other. A score is one chain of fused
+  // multiply-adds in the order of k, starting at 0. The first item of the first panel is at
+  // position `first`.
+  void (*scan)(const float* queries, std::int64_t stride, int count, const float* panel,
+               std::int64_t width, std::int64_t panels, std::uint32_t first, ScanBuffer* buffers);
+
+  // The same in bfloat16 with float sums in any order; null where the instruction set has no fast
+  // way. `items`: rows of `width` values, a multiple of kScreenTile of them; `queries`: kScreenTile
+  // queries, interleaved by pairs of k: pair p of query q at queries[(p * kScreenTile + q) * 2].
+  // `width` is a multiple of 32. Values below the normal range count as zero.
+  void (*screen)(const std::uint16_t* queries, const std::uint16_t* items, std::int64_t width,
+                 std::int64_t tiles, std::uint32_t first, ScanBuffer* buffers);
+
+  // counts[i * stride + j] += the number of bits that row i of `a` and row j of `b` share, for
+  // a_rows (any) x b_rows (any) rows of `words` words, a multiple of 8. Exact below 2^24.
+  void (*count_common)(const std::uint64_t* a, std::int64_t a_rows, const std::uint64_t* b,
+                       std::int64_t b_rows, std::int64_t words, float* counts, std::int64_t stride);
+};
+
+const Kernels& kernels();                             // the best row of this processor
+const Kernels* kernels_named(std::string_view name);  // null when this processor or build lacks it
+std::span<const Kernels* const> all_kernels();        // those that run here, scalar first
 
 }  // namespace vitrine

@@ -1,0 +1,164 @@
+#include "index/rows.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/kernels.h"
+#include "index/select.h"
+
+namespace vitrine {
+namespace {
+
+// Scratch of one thread, kept between requests: a request then costs no allocation and, for sparse
+// rows, nothing that grows with the catalogue.
+struct Scratch {
+  struct Cell {
+    std::uint32_t stamp;  // the cell holds a sum of this call only if this is the call's stamp
+    float sum;
+  };
+  TopList top;
+  std::vector<Cell> cells;
+  std::vector<std::uint32_t> touched;
+  std::vector<float> scores;
+  std::uint32_t stamp = 0;
+
+  void begin_sparse(std::size_t items) {
+    if (cells.size() < items) cells.resize(items, Cell{0, 0});
+    if (++stamp == 0) {  // wrapped: every old stamp could be mistaken for a new one
+      std::fill(cells.begin(), cells.end(), Cell{0, 0});
+      stamp = 1;
+    }
+    touched.clear();
+  }
+};
+
+Scratch& scratch() {
+  thread_local Scratch scratch;
+  return scratch;
+}
+
+std::size_t room(int n, std::span<const Candidate> out) {
+  return n <= 0 ? 0 : std::min(static_cast<std::size_t>(n), out.size());
+}
+
+void accumulate(std::span<const WeightedRow> rows, const SparseRows& matrix, std::size_t items,
+                Scratch& s) {
+  s.begin_sparse(items);
+  for (const WeightedRow& r : rows) {
+    if (r.row >= matrix.rows()) continue;
+    const std::span<const std::uint32_t> columns = matrix.row(r.row);
+    const std::span<const float> weights = matrix.row_weights(r.row);
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      if (columns[i] >= items) break;
+      Scratch::Cell& cell = s.cells[columns[i]];
+      if (cell.stamp != s.stamp) {
+        cell = {s.stamp, 0};
+        s.touched.push_back(columns[i]);
+      }
+      cell.sum = std::fma(r.weight, weights[i], cell.sum);
+    }
+  }
+}
+
+}  // namespace
+
+std::size_t top_of_scores(std::span<const float> scores, const ItemMask& mask, int n,
+                          std::span<Candidate> out) {
+  const std::size_t count = std::min(room(n, out), scores.size());
+  if (count == 0) return 0;
+  TopList& top = scratch().top;
+  top.reset(count);
+  constexpr std::size_t kBlock = 64;
+  for (std::size_t begin = 0; begin < scores.size(); begin += kBlock) {
+    const std::size_t end = std::min(begin + kBlock, scores.size());
+    // Items come in ascending order, so a score equal to the worst that is kept is too late, except
+    // for minus infinity while the list is not full.
+    const float threshold = top.threshold();
+    int reached = 0;
+    for (std::size_t i = begin; i < end; ++i) reached |= static_cast<int>(scores[i] >= threshold);
+    if (reached == 0) continue;
+    for (std::size_t i = begin; i < end; ++i) {
+      const Candidate c{ItemIndex{static_cast<std::uint32_t>(i)}, scores[i]};
+      if (top.admits(c) && mask.allows(c.item)) top.push(c);
+    }
+  }
+  return top.take(out.first(count));
+}
+
+std::size_t top_of_sparse_rows(std::span<const WeightedRow> rows, const SparseRows& matrix,
+                               std::size_t items, const ItemMask& mask, int n,
+                               std::span<Candidate> out) {
+  const std::size_t count = room(n, out);
+  if (count == 0) return 0;
+  Scratch& s = scratch();
+  accumulate(rows, matrix, items, s);
+  s.top.reset(std::min(count, std::max<std::size_t>(1, s.touched.size())));
+  for (const std::uint32_t item : s.touched) {
+    const Candidate c{ItemIndex{item}, s.cells[item].sum};
+    if (s.top.admits(c) && mask.allows(c.item)) s.top.push(c);
+  }
+  return s.top.take(out.first(count));
+}
+
+std::size_t top_of_dense_rows(std::span<const WeightedRow> rows, MatrixView<const float> matrix,
+                              const ItemMask& mask, int n, std::span<Candidate> out) {
+  Scratch& s = scratch();
+  const std::int64_t items = matrix.cols;
+  s.scores.assign(static_cast<std::size_t>(items), 0.0f);
+  const Kernels& k = kernels();
+  // In column blocks, so that the sums stay in the first-level cache.
+  constexpr std::int64_t kColumns = 4096;
+  for (std::int64_t begin = 0; begin < items; begin += kColumns) {
+    const std::int64_t width = std::min(kColumns, items - begin);
+    for (const WeightedRow& r : rows) {
+      if (r.row >= matrix.rows) continue;
+      k.axpy(r.weight, matrix.data + r.row * matrix.stride + begin, s.scores.data() + begin, width);
+    }
+  }
+  return top_of_scores(s.scores, mask, n, out);
+}
+
+std::size_t top_of_ranked(std::span<const Candidate> ranked, const ItemMask& mask, int n,
+                          std::span<Candidate> out) {
+  const std::size_t count = room(n, out);
+  std::size_t written = 0;
+  for (const Candidate& c : ranked) {
+    if (written == count) break;
+    if (!std::isnan(c.score) && mask.allows(c.item)) out[written++] = c;
+  }
+  return written;
+}
+
+void score_sparse_rows(std::span<const WeightedRow> rows, const SparseRows& matrix,
+                       std::span<const ItemIndex> items, std::span<float> scores) {
+  VT_CHECK(scores.size() == items.size());
+  std::fill(scores.begin(), scores.end(), 0.0f);
+  for (const WeightedRow& r : rows) {
+    if (r.row >= matrix.rows()) continue;
+    const std::span<const std::uint32_t> columns = matrix.row(r.row);
+    const std::span<const float> weights = matrix.row_weights(r.row);
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      const auto at = std::lower_bound(columns.begin(), columns.end(), raw(items[i]));
+      if (at == columns.end() || *at != raw(items[i])) continue;
+      const auto place = static_cast<std::size_t>(at - columns.begin());
+      scores[i] = std::fma(r.weight, weights[place], scores[i]);
+    }
+  }
+}
+
+void score_dense_rows(std::span<const WeightedRow> rows, MatrixView<const float> matrix,
+                      std::span<const ItemIndex> items, std::span<float> scores) {
+  VT_CHECK(scores.size() == items.size());
+  std::fill(scores.begin(), scores.end(), 0.0f);
+  for (const WeightedRow& r : rows) {
+    if (r.row >= matrix.rows) continue;
+    const float* row = matrix.data + r.row * matrix.stride;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      if (raw(items[i]) >= matrix.cols) continue;
+      scores[i] = std::fma(r.weight, row[raw(items[i])], scores[i]);
+    }
+  }
+}
+
+}  // namespace vitrine
