@@ -1,0 +1,72 @@
+#include "data/catalogue.h"
+
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+
+namespace vitrine {
+namespace {
+
+Item item(std::string_view json) { return *item_from_json(*parse_json(json)); }
+
+Catalogue small_shop() {
+  Catalogue catalogue;
+  catalogue.put(ItemIndex{2},
+                item(R"({"id":"c","title":"Lamp","category":["Home","Lights"],"price":5,
+      "vectors":{"text":[1,2,3],"image":[0.5]}})"));
+  catalogue.put(ItemIndex{0},
+                item(R"({"id":"a","title":"Cup","category":["Home"],"available":false})"));
+  catalogue.put(ItemIndex{4}, item(R"({"id":"e","title":"Ball","category":["Toys","Lights"],
+      "vectors":{"text":[4,5]},"attributes":{"colour":"red"}})"));
+  return catalogue;
+}
+
+TEST(Catalogue, KeepsItemsByIndex) {
+  const Catalogue catalogue = small_shop();
+  EXPECT_EQ(catalogue.size(), 5u);
+  EXPECT_EQ(catalogue.title(ItemIndex{2}), "Lamp");
+  EXPECT_TRUE(catalogue.known(ItemIndex{2}));
+  EXPECT_FALSE(catalogue.available(ItemIndex{0}));
+  // Mentioned by nobody yet, and beyond the end.
+  for (const std::uint32_t i : {1u, 99u}) {
+    EXPECT_FALSE(catalogue.known(ItemIndex{i}));
+    EXPECT_TRUE(catalogue.available(ItemIndex{i}));
+    EXPECT_EQ(catalogue.title(ItemIndex{i}), "");
+    EXPECT_EQ(catalogue.category(ItemIndex{i}), kNoCategory);
+  }
+}
+
+TEST(Catalogue, GrowsACategoryTree) {
+  const Catalogue catalogue = small_shop();
+  ASSERT_EQ(catalogue.categories(), 4u);
+  EXPECT_EQ(catalogue.category_path(0), std::vector<std::string>{"Home"});
+  EXPECT_EQ(catalogue.category_path(1), (std::vector<std::string>{"Home", "Lights"}));
+  EXPECT_EQ(catalogue.category_path(3), (std::vector<std::string>{"Toys", "Lights"}));
+  EXPECT_EQ(catalogue.parent(0), kNoCategory);
+  EXPECT_EQ(catalogue.parent(1), 0u);
+  EXPECT_EQ(catalogue.category(ItemIndex{0}), 0u);
+  EXPECT_EQ(catalogue.category(ItemIndex{2}), 1u);
+  EXPECT_EQ(catalogue.find_category(catalogue.category_path(3)), 3u);
+  EXPECT_EQ(catalogue.find_category(std::vector<std::string>{"Lights"}), kNoCategory);
+  EXPECT_EQ(catalogue.find_category({}), kNoCategory);
+}
+
+TEST(Catalogue, ItemsComeAndGo) {
+  Catalogue catalogue = small_shop();
+  catalogue.set_available(ItemIndex{2}, false);
+  EXPECT_FALSE(catalogue.available(ItemIndex{2}));
+  EXPECT_FALSE(catalogue.item(ItemIndex{2}).available);
+  catalogue.erase(ItemIndex{4});
+  EXPECT_FALSE(catalogue.known(ItemIndex{4}));
+  EXPECT_FALSE(catalogue.available(ItemIndex{4}));
+  EXPECT_EQ(catalogue.title(ItemIndex{4}), "");
+  catalogue.put(ItemIndex{4}, item(R"({"id":"e","title":"Ball again"})"));
+  EXPECT_TRUE(catalogue.available(ItemIndex{4}));
+  EXPECT_EQ(catalogue.category(ItemIndex{4}), kNoCategory);
+  catalogue.set_available(ItemIndex{9}, false);
+  EXPECT_EQ(catalogue.size(), 10u);
+  EXPECT_FALSE(catalogue.available(ItemIndex{9}));
+}
+
+}  // namespace
+}  // namespace vitrine
