@@ -48,8 +48,8 @@ class FileSystem {
   virtual Result<std::shared_ptr<const MappedFile>> map(const std::string& path) = 0;
   virtual Status truncate(const std::string& path, std::uint64_t size) = 0;
   virtual Status rename(const std::string& from, const std::string& to) = 0;  // atomic, replaces
-  virtual Status remove(const std::string& path) = 0;       // a file; absent is fine
-  virtual Status make_folder(const std::string& path) = 0;  // with parents
+  virtual Status remove(const std::string& path) = 0;  // a file or an empty folder; absent is fine
+  virtual Status make_folder(const std::string& path) = 0;                       // with parents
   virtual Result<std::vector<std::string>> list(const std::string& folder) = 0;  // names, sorted
   virtual Status sync_folder(const std::string& folder) = 0;
 };
