@@ -1,0 +1,62 @@
+#include <vector>
+
+#include "model/ease.h"
+#include "model/item_knn.h"
+#include "model/popularity.h"
+#include "model/together.h"
+
+namespace vitrine {
+namespace {
+
+template <class Options>
+Result<Options> checked(const Table& table) {
+  return read_options<Options>(table, Options::kName);
+}
+
+template <class Options, auto kFit, auto kLoad>
+constexpr ModelKind row(std::string_view help) {
+  return {Options::kName,
+          help,
+          [](const Run& run, const Table& table, const TrainingSet& set,
+             const Model*) -> Result<std::unique_ptr<const Model>> {
+            VT_TRY(const Options options, checked<Options>(table));
+            return kFit(run, options, set);
+          },
+          kLoad,
+          &describe_options<Options>,
+          [](const Table& table) -> Result<Table> {
+            VT_TRY(const Options options, checked<Options>(table));
+            return write_options(options);
+          }};
+}
+
+constexpr ModelKind kModels[] = {
+    row<PopularityOptions, fit_popularity, load_popularity>(
+        "what most people took: all time, a window, a half-life, per category"),
+    row<ItemKnnOptions, fit_item_knn, load_item_knn>(
+        "who took this also took that: neighbours by co-occurrence, order and time"),
+    row<EaseOptions, fit_ease, load_ease>(
+        "linear item-to-item model in closed form; the items squared must fit in memory"),
+    row<TogetherOptions, fit_together, load_together>(
+        "what is bought in one basket: support, lift or log-likelihood ratio"),
+};
+
+}  // namespace
+
+std::span<const ModelKind> all_models() { return kModels; }
+
+Result<const ModelKind*> find_model(std::string_view name) {
+  std::vector<std::string_view> known;
+  for (const ModelKind& kind : kModels) {
+    if (kind.name == name) return &kind;
+    known.push_back(kind.name);
+  }
+  std::string message = "unknown model \"" + std::string(name) + "\"";
+  const std::string_view near = nearest(name, known);
+  message +=
+      near.empty() ? "; known are" : ": did you mean \"" + std::string(near) + "\"? Known are";
+  for (const std::string_view k : known) message += " " + std::string(k);
+  return Error{Code::kInvalid, std::move(message)};
+}
+
+}  // namespace vitrine

@@ -1,0 +1,14 @@
+// A model as eval/ wants it: a function from queries to ranked items.
+#pragma once
+
+#include <string>
+
+#include "eval/evaluate.h"
+#include "model/model.h"
+
+namespace vitrine {
+
+// `model` must outlive the result. Thread-safe like the model.
+Recommender recommender_of(std::string name, const Model& model);
+
+}  // namespace vitrine
