@@ -1,13 +1,16 @@
-// The event log: one sequence for everything that changes. The truth; all other state is a fold of it.
+// The event log: one sequence for everything that changes. The truth; all other state is a fold of
+// it.
 //
 // Invariants
-//  1. What append() acknowledged is read back after any crash, once, with the sequence it was given.
+//  1. What append() acknowledged is read back after any crash, once, with the sequence it was
+//  given.
 //  2. Sequences start at 1 and rise by one per record, over all kinds.
-//  3. Of records with the same id inside the idempotency window only the first is kept; a later append
-//     of it is acknowledged with `repeated` and the sequence of the first.
-//  4. A record that is not whole at the tail of the last segment is cut off at open; damage anywhere else
-//     is an error that names segment and offset, and loses nothing.
-// Thread safety: all methods, from any thread; concurrent appends share one write and one sync (group commit).
+//  3. Of records with the same id inside the idempotency window only the first is kept; a later
+//     append of it is acknowledged with `repeated` and the sequence of the first.
+//  4. A batch that is not whole at the tail of the last segment is cut off at open; damage anywhere
+//     else is an error that names segment and offset, and loses nothing.
+// Thread safety: all methods, from any thread; concurrent appends share one write and one sync
+// (group commit).
 #pragma once
 
 #include <cstdint>
@@ -36,10 +39,10 @@ enum class RecordKind : std::uint8_t {
 // What is appended. Views are the caller's until append() returns.
 struct NewRecord {
   RecordKind kind;
-  std::string_view id;                   // idempotency key; empty: none
+  std::string_view id;  // idempotency key; empty: none
   std::span<const std::byte> payload;
   Timestamp received = kNoTime;
-  std::uint32_t key_id = 0;              // whose key encrypts the payload; 0: not encrypted
+  std::uint32_t key_id = 0;  // whose key encrypts the payload; 0: not encrypted
 };
 
 struct LogRecord {
@@ -47,32 +50,33 @@ struct LogRecord {
   RecordKind kind;
   Timestamp received;
   std::uint32_t key_id;
-  std::span<const std::byte> payload;    // valid during the callback
+  std::span<const std::byte> payload;  // valid during the callback
 };
 
 struct Appended {
-  std::uint64_t last_sequence = 0;       // of the batch; what an acknowledgement returns
+  std::uint64_t last_sequence = 0;  // of the batch; what an acknowledgement returns
   std::uint64_t accepted = 0, repeated = 0;
-  std::vector<bool> is_repeated;         // per record of the batch
+  std::vector<bool> is_repeated;  // per record of the batch
 };
 
 class EventLog {
  public:
   virtual ~EventLog() = default;
-  // Returns when the batch is durable: all of it or none. kExhausted when the disk is full: nothing of
-  // the batch is there then, and the log goes on working when there is room again.
+  // Returns when the batch is durable: all of it or none. kExhausted when the disk is full: nothing
+  // of the batch is there then, and the log goes on working when there is room again.
   virtual Result<Appended> append(std::span<const NewRecord> records) = 0;
-  // The same without waiting for the disk: durable after the next sync() or append(). For bulk imports,
-  // which acknowledge once per sync.
+  // The same without waiting for the disk: durable after the next sync() or append(). For bulk
+  // imports, which acknowledge once per sync.
   virtual Result<Appended> append_unsynced(std::span<const NewRecord> records) = 0;
   virtual Status sync() = 0;
-  // All durable records from `from` on, in order, until the end or an error from `visit`.
+  // All durable records from `from` on, in order, until the end or an error from `visit`. Appends
+  // and trims go on beside it.
   virtual Status read(std::uint64_t from,
                       const std::function<Status(const LogRecord&)>& visit) const = 0;
   // Drops whole segments that lie before `before`.
   virtual Status trim(std::uint64_t before) = 0;
   virtual std::uint64_t first_sequence() const = 0;  // of the oldest record kept; 1 when empty
-  virtual std::uint64_t last_sequence() const = 0;   // 0 when empty
+  virtual std::uint64_t last_sequence() const = 0;   // of the last durable record; 0 when empty
 };
 
 struct EventLogOptions {
@@ -80,17 +84,28 @@ struct EventLogOptions {
   std::int64_t window = 20'000'000;  // ids that idempotency remembers, the latest
   static constexpr auto fields() {
     using O = EventLogOptions;
-    return std::tuple{
-        Field{"segment_bytes", &O::segment_bytes, std::int64_t{4096}, std::int64_t{1} << 40, "a log file is closed at this size"},
-        Field{"window", &O::window, std::int64_t{0}, std::int64_t{1} << 40, "how many of the latest event ids are remembered to recognise repeats (about 30 bytes each)"}};
+    return std::tuple{Field{"segment_bytes", &O::segment_bytes, std::int64_t{4096},
+                            std::int64_t{1} << 40, "a log file is closed at this size"},
+                      Field{"window", &O::window, std::int64_t{0}, std::int64_t{1} << 40,
+                            "how many of the latest event ids are remembered to recognise repeats "
+                            "(about 30 bytes each)"}};
   }
 };
 
 // The embedded log: a folder of segment files, locked against a second process. docs/formats.md.
+// The window counts records: an id is recognised while its record is among the `window` latest
+// ones.
 Result<std::unique_ptr<EventLog>> open_file_log(FileSystem& files, const std::string& folder,
                                                 const EventLogOptions& options);
 
-// Events as compact bytes. decode never reads beyond the bytes and rejects what encode could not have made.
+// The same to read only, beside the process that writes: the records that lie there now. The newest
+// ones may not be durable yet, so a reader that leaves traces stops at a sequence that the writer
+// has acknowledged.
+Result<std::unique_ptr<const EventLog>> open_file_log_to_read(FileSystem& files,
+                                                              const std::string& folder);
+
+// Events as compact bytes. decode never reads beyond the bytes and rejects what encode could not
+// have made.
 void encode_event(const Event& event, const EventTypes& types, std::string& out);
 Status decode_event(std::span<const std::byte> bytes, const EventTypes& types, Event& out);
 

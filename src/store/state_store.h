@@ -1,5 +1,5 @@
-// Derived state by key: evicted histories, checkpoints. Never the truth: rebuilt from the event log when
-// lost, and not synced. Keys and values are bytes; keys are ordered bytewise. Thread-safe.
+// Derived state by key: evicted histories, checkpoints. Never the truth: rebuilt from the event log
+// when lost, and not synced. Keys and values are bytes; keys are ordered bytewise. Thread-safe.
 #pragma once
 
 #include <functional>
@@ -19,8 +19,9 @@ class StateStore {
   virtual Status put(std::string_view key, std::string_view value) = 0;
   virtual Status erase(std::string_view key) = 0;
   // Keys that start with `prefix`, in order, until `visit` returns false.
-  virtual Status scan(std::string_view prefix,
-                      const std::function<bool(std::string_view key, std::string_view value)>& visit) const = 0;
+  virtual Status scan(
+      std::string_view prefix,
+      const std::function<bool(std::string_view key, std::string_view value)>& visit) const = 0;
 };
 
 // By URL scheme: "rocksdb:<folder>", "memory:". store/open.cc lists them.

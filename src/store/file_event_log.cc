@@ -1,0 +1,435 @@
+// The embedded event log. Appends queue up; the one in front writes for all that wait (group
+// commit): only it touches the members under "of the leader", everything else is under mutex_.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <shared_mutex>
+
+#include "store/event_log.h"
+#include "store/folder_lock.h"
+#include "store/limits.h"
+#include "store/segment_files.h"
+#include "store/window.h"
+
+namespace vitrine {
+namespace {
+
+// Appends, or nothing but a sync when it has no records.
+struct Request {
+  std::span<const NewRecord> records;
+  bool durable = true;
+  std::vector<IdHash> ids;
+  std::size_t bytes = 0;  // at most so many in a segment
+  Appended appended;
+  Status status;
+  bool done = false;
+  std::condition_variable wake;
+};
+
+class FileEventLog final : public EventLog {
+ public:
+  FileEventLog(FileSystem& files, std::string folder, const EventLogOptions& options,
+               std::unique_ptr<FolderLock> lock)
+      : files_(files),
+        folder_(std::move(folder)),
+        segment_bytes_(static_cast<std::uint64_t>(options.segment_bytes)),
+        lock_(std::move(lock)),
+        window_(static_cast<std::uint64_t>(options.window)) {}
+
+  // Both before anything else. recover() also cuts a torn tail off; look() changes nothing.
+  Status recover(std::uint64_t window);
+  Status look();
+
+  Result<Appended> append(std::span<const NewRecord> records) override {
+    return submit(records, true);
+  }
+  Result<Appended> append_unsynced(std::span<const NewRecord> records) override {
+    return submit(records, false);
+  }
+  Status sync() override {
+    auto done = submit({}, true);
+    return done.ok() ? Status() : done.error();
+  }
+  Status read(std::uint64_t from,
+              const std::function<Status(const LogRecord&)>& visit) const override;
+  Status trim(std::uint64_t before) override;
+  std::uint64_t first_sequence() const override;
+  std::uint64_t last_sequence() const override;
+
+ private:
+  using Group = std::vector<Request*>;
+
+  Result<Walk> load_segment(std::size_t index, std::uint64_t from);
+  Status recover_last(const Walk& walk);
+  Result<Appended> submit(std::span<const NewRecord> records, bool durable);
+  Group take_group();
+  Status commit(const Group& group);
+  void stage(Request& request);
+  Status write_staged();
+  Status roll();
+  Status sync_active();
+  Status restore(Error error);
+  Error refuse(const Error& error);
+
+  FileSystem& files_;
+  const std::string folder_;
+  const std::uint64_t segment_bytes_;
+  const std::unique_ptr<FolderLock> lock_;  // null: opened to read
+
+  mutable std::mutex mutex_;
+  std::deque<Request*> queue_;
+  std::vector<SegmentFile> segments_;
+  std::uint64_t durable_sequence_ = 0;  // what readers see, and
+  std::uint64_t durable_bytes_ = 0;     // where that ends in the last segment
+  mutable std::shared_mutex
+      trimming_;  // shared while files are being opened to read; before mutex_
+
+  // Of the leader.
+  IdWindow window_;
+  IdBatch batch_;
+  std::string buffer_;
+  std::unique_ptr<WritableFile> active_;
+  std::uint64_t size_ = 0;  // of the active segment
+  std::uint64_t next_sequence_ = 1;
+  std::optional<Error> refused_;  // after a sync failed nothing is known of the disk
+};
+
+Status FileEventLog::recover(std::uint64_t window) {
+  VT_TRY(segments_, list_segments(files_, folder_));
+  if (segments_.empty()) return {};
+  // Older segments than the window reaches are not read: their damage is found by read().
+  const std::uint64_t newest = segments_.back().first_sequence;
+  const std::uint64_t oldest = newest > window ? newest - window : 1;
+  Walk walk;
+  for (std::size_t i = 0; i < segments_.size(); ++i) {
+    const bool last = i + 1 == segments_.size();
+    if (!last && segments_[i + 1].first_sequence <= oldest) continue;
+    const std::uint64_t expected = walk.next_sequence;
+    if (expected != 0 && segments_[i].first_sequence != expected)
+      return out_of_order(segments_[i], expected);
+    VT_TRY(walk, load_segment(i, 0));
+  }
+  return recover_last(walk);
+}
+
+// Fills the window from one segment. Only the last one may end in something that is no frame.
+Result<Walk> FileEventLog::load_segment(std::size_t index, std::uint64_t from) {
+  const SegmentFile& file = segments_[index];
+  const bool last = index + 1 == segments_.size();
+  VT_TRY(const auto map, files_.map(file.path));
+  const auto bytes = map->bytes();
+  // The header reaches the disk before anything else: a file that holds no more may be torn within
+  // it.
+  if (last && bytes.size() <= kSegmentHeaderBytes &&
+      !check_segment_header(bytes, file.first_sequence).ok())
+    return Walk{file.first_sequence, 0};
+  std::vector<IdHash> ids;
+  VT_TRY(const Walk walk, walk_segment(file, bytes, from, [&](const Frame& frame) -> Status {
+           ids.clear();
+           FrameRecord record;
+           for (auto body = frame.body; next_record(body, record);) ids.push_back(record.id);
+           if (ids.size() != frame.count) return damaged(file, frame.end);
+           window_.add(frame.first_sequence, ids);
+           return {};
+         }));
+  if (walk.end != bytes.size() && !(last && can_be_torn(bytes, walk.end)))
+    return damaged(file, walk.end);
+  return walk;
+}
+
+// What was read may only be in the page cache: it is durable after a sync.
+Status FileEventLog::recover_last(const Walk& walk) {
+  const SegmentFile& file = segments_.back();
+  next_sequence_ = walk.next_sequence;
+  size_ = walk.end;
+  if (walk.end == 0) {
+    std::string header;
+    append_segment_header(file.first_sequence, header);
+    VT_TRY(active_, files_.create(file.path));
+    VT_TRY(active_->append(as_bytes(header)));
+    size_ = header.size();
+  } else {
+    VT_TRY(files_.truncate(file.path, walk.end));
+    VT_TRY(active_, files_.append_to(file.path));
+  }
+  VT_TRY(active_->sync());
+  VT_TRY(files_.sync_folder(folder_));
+  durable_bytes_ = size_;
+  durable_sequence_ = next_sequence_ - 1;
+  return {};
+}
+
+Status FileEventLog::look() {
+  VT_TRY(segments_, list_segments(files_, folder_));
+  refused_ = Error{Code::kUnsupported, folder_ + ": opened to read only"};
+  if (segments_.empty()) return {};
+  VT_TRY(const Walk walk, load_segment(segments_.size() - 1, 0));
+  durable_bytes_ = walk.end;
+  durable_sequence_ = walk.next_sequence - 1;
+  if (walk.end == 0) {  // being made this moment: the log ends with the segment before
+    segments_.pop_back();
+    durable_bytes_ = ~std::uint64_t{0};
+  }
+  return {};
+}
+
+Result<Appended> FileEventLog::submit(std::span<const NewRecord> records, bool durable) {
+  Request request;
+  request.records = records;
+  request.durable = durable;
+  request.bytes = kFrameHeaderBytes;
+  request.ids.reserve(records.size());
+  for (const NewRecord& record : records) {
+    request.ids.push_back(hash_id(record.id));
+    request.bytes += kRecordHeaderBytes + record.payload.size();
+  }
+  if (request.bytes > kLogBatchBytesMax)
+    return Error{
+        Code::kExhausted,
+        fmt::format("{} records of together {} bytes in one batch, the event log takes {}; "
+                    "send smaller batches",
+                    records.size(), request.bytes, kLogBatchBytesMax)};
+  std::unique_lock lock(mutex_);
+  queue_.push_back(&request);
+  request.wake.wait(lock, [&] { return request.done || queue_.front() == &request; });
+  if (!request.done) {
+    const Group group = take_group();
+    lock.unlock();
+    const Status status = commit(group);
+    lock.lock();
+    for (Request* each : group) {
+      queue_.pop_front();
+      each->status = status;
+      each->done = true;
+      each->wake.notify_one();
+    }
+    if (!queue_.empty()) queue_.front()->wake.notify_one();
+  }
+  VT_TRY(request.status);
+  return std::move(request.appended);
+}
+
+FileEventLog::Group FileEventLog::take_group() {
+  Group group;
+  std::size_t bytes = 0;
+  for (Request* request : queue_) {
+    bytes += request->bytes;
+    if (!group.empty() && bytes > kLogGroupBytesMax) break;
+    group.push_back(request);
+  }
+  return group;
+}
+
+Status FileEventLog::commit(const Group& group) {
+  if (refused_) return *refused_;
+  std::size_t records = 0, bytes = 0;
+  bool durable = false;
+  for (const Request* request : group) {
+    records += request->records.size();
+    bytes += request->bytes + 7;
+    durable |= request->durable;
+  }
+  if (records > 0) {
+    const bool full = size_ > kSegmentHeaderBytes && size_ + bytes > segment_bytes_;
+    if (!active_ || full) VT_TRY(roll());
+    buffer_.clear();
+    batch_.start(next_sequence_, records);
+    for (Request* request : group) stage(*request);
+    VT_TRY(write_staged());
+  }
+  return durable ? sync_active() : Status();
+}
+
+void FileEventLog::stage(Request& request) {
+  Appended& appended = request.appended;
+  appended.is_repeated.resize(request.records.size());
+  for (std::size_t i = 0; i < std::min<std::size_t>(8, request.ids.size()); ++i)
+    window_.prefetch(request.ids[i]);
+  FrameBuilder frame(buffer_);
+  const std::uint64_t first = batch_.next_sequence();
+  for (std::size_t i = 0; i < request.records.size(); ++i) {
+    if (i + 8 < request.ids.size()) window_.prefetch(request.ids[i + 8]);
+    const IdHash& id = request.ids[i];
+    std::uint64_t sequence = window_.find(id);
+    if (sequence == 0) sequence = batch_.find(id);
+    if (sequence != 0) {
+      appended.is_repeated[i] = true;
+      ++appended.repeated;
+    } else {
+      sequence = batch_.next_sequence();
+      frame.add(request.records[i], id);
+      batch_.add(id);
+      ++appended.accepted;
+    }
+    appended.last_sequence = std::max(appended.last_sequence, sequence);
+  }
+  frame.finish(first, durable_bytes_);
+}
+
+// All that was staged, or nothing of it.
+Status FileEventLog::write_staged() {
+  if (buffer_.empty()) return {};
+  if (auto written = active_->append(as_bytes(buffer_)); !written.ok())
+    return restore(written.error());
+  size_ += buffer_.size();
+  window_.add(next_sequence_, batch_.ids());
+  next_sequence_ = batch_.next_sequence();
+  return {};
+}
+
+// Begins a segment. The old one is durable before the new one exists, and the new one's header
+// before its first frame: only the newest segment can be torn.
+Status FileEventLog::roll() {
+  if (active_) VT_TRY(sync_active());
+  SegmentFile file{next_sequence_, folder_ + "/" + segment_name(next_sequence_)};
+  std::string header;
+  append_segment_header(file.first_sequence, header);
+  auto begin = [&]() -> Result<std::unique_ptr<WritableFile>> {
+    VT_TRY(auto created, files_.create(file.path));
+    VT_TRY(created->append(as_bytes(header)));
+    VT_TRY(created->sync());
+    VT_TRY(files_.sync_folder(folder_));
+    return created;
+  };
+  auto created = begin();
+  if (!created.ok()) {
+    // Left behind, the file would be taken for the end of the log, which goes on in the old one.
+    if (auto removed = files_.remove(file.path); !removed.ok()) return refuse(removed.error());
+    return created.error();
+  }
+  const std::lock_guard lock(mutex_);
+  active_ = std::move(*created);
+  size_ = durable_bytes_ = header.size();
+  segments_.push_back(std::move(file));
+  return {};
+}
+
+Status FileEventLog::sync_active() {
+  if (!active_ || durable_bytes_ == size_) return {};
+  if (auto synced = active_->sync(); !synced.ok()) return refuse(synced.error());
+  const std::lock_guard lock(mutex_);
+  durable_bytes_ = size_;
+  durable_sequence_ = next_sequence_ - 1;
+  return {};
+}
+
+// After a failed write: the segment ends where it ended before. Durably, for a crash must not bring
+// back what was reported as failed.
+Status FileEventLog::restore(Error error) {
+  const std::string& path = segments_.back().path;
+  active_.reset();
+  auto cut = [&]() -> Status {
+    VT_TRY(files_.truncate(path, size_));
+    VT_TRY(active_, files_.append_to(path));
+    return active_->sync();
+  };
+  if (auto restored = cut(); !restored.ok()) return refuse(restored.error());
+  return error;
+}
+
+// A failed sync leaves unknown what the disk holds, and a second one would wrongly report success.
+// What was not durable is cut off, so that opening again does not find it in the page cache.
+Error FileEventLog::refuse(const Error& error) {
+  active_.reset();
+  if (!segments_.empty()) (void)files_.truncate(segments_.back().path, durable_bytes_).ok();
+  refused_ =
+      Error{Code::kIo, fmt::format("{}: takes no more records until it is opened again, because "
+                                   "the disk failed: {}",
+                                   folder_, error.message)};
+  return *refused_;
+}
+
+Status FileEventLog::read(std::uint64_t from,
+                          const std::function<Status(const LogRecord&)>& visit) const {
+  std::vector<SegmentFile> segments;
+  std::vector<std::shared_ptr<const MappedFile>> maps;
+  std::uint64_t end = 0, durable_sequence = 0;
+  {
+    const std::shared_lock no_trim(trimming_);
+    {
+      const std::lock_guard lock(mutex_);
+      segments = segments_;
+      end = durable_bytes_;
+      durable_sequence = durable_sequence_;
+    }
+    if (segments.empty() || from > durable_sequence) return {};
+    std::size_t skip = 0;
+    while (skip + 1 < segments.size() && segments[skip + 1].first_sequence <= from) ++skip;
+    segments.erase(segments.begin(), segments.begin() + static_cast<std::ptrdiff_t>(skip));
+    for (const SegmentFile& file : segments) {
+      VT_TRY(maps.emplace_back(), files_.map(file.path));
+    }
+  }
+  std::uint64_t expected = 0;
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    const SegmentFile& file = segments[i];
+    if (expected != 0 && file.first_sequence != expected) return out_of_order(file, expected);
+    auto bytes = maps[i]->bytes();
+    if (i + 1 == segments.size() && end < bytes.size()) bytes = bytes.first(end);
+    auto visit_frame = [&](const Frame& frame) -> Status {
+      FrameRecord record;
+      record.record.sequence = frame.first_sequence;
+      for (auto body = frame.body; next_record(body, record); ++record.record.sequence)
+        if (record.record.sequence >= from) VT_TRY(visit(record.record));
+      return record.record.sequence == frame.last_sequence() + 1 ? Status()
+                                                                 : damaged(file, frame.end);
+    };
+    VT_TRY(const Walk walk, walk_segment(file, bytes, from, visit_frame));
+    if (walk.end != bytes.size()) return damaged(file, walk.end);
+    expected = walk.next_sequence;
+    maps[i].reset();
+  }
+  if (expected != durable_sequence + 1) return damaged(segments.back(), end);
+  return {};
+}
+
+Status FileEventLog::trim(std::uint64_t before) {
+  const std::unique_lock no_read(trimming_);
+  std::vector<SegmentFile> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    std::size_t count = 0;
+    while (count + 1 < segments_.size() && segments_[count + 1].first_sequence <= before) ++count;
+    const auto end = segments_.begin() + static_cast<std::ptrdiff_t>(count);
+    dropped.assign(segments_.begin(), end);
+    segments_.erase(segments_.begin(), end);
+  }
+  // Oldest first: whenever this stops, what is left has no hole.
+  for (const SegmentFile& file : dropped) VT_TRY(files_.remove(file.path));
+  return dropped.empty() ? Status() : files_.sync_folder(folder_);
+}
+
+std::uint64_t FileEventLog::first_sequence() const {
+  const std::lock_guard lock(mutex_);
+  return segments_.empty() ? 1 : segments_.front().first_sequence;
+}
+
+std::uint64_t FileEventLog::last_sequence() const {
+  const std::lock_guard lock(mutex_);
+  return durable_sequence_;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<EventLog>> open_file_log(FileSystem& files, const std::string& folder,
+                                                const EventLogOptions& options) {
+  VT_TRY(files.make_folder(folder));
+  VT_TRY(auto lock, FolderLock::take(folder));
+  auto log = std::make_unique<FileEventLog>(files, folder, options, std::move(lock));
+  VT_TRY(log->recover(static_cast<std::uint64_t>(options.window)));
+  return log;
+}
+
+Result<std::unique_ptr<const EventLog>> open_file_log_to_read(FileSystem& files,
+                                                              const std::string& folder) {
+  EventLogOptions options;
+  options.window = 0;
+  auto log = std::make_unique<FileEventLog>(files, folder, options, nullptr);
+  VT_TRY(log->look());
+  return log;
+}
+
+}  // namespace vitrine
