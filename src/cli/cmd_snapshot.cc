@@ -19,12 +19,12 @@ Status list_snapshots(Session& session, const Engine& engine) {
   List json;
   for (const Manifest& manifest : manifests) {
     std::string models;
-    for (const auto& entry : manifest.metrics) models += (models.empty() ? "" : ", ") + entry.first;
+    for (const auto& model : manifest.models) models += (models.empty() ? "" : ", ") + model.first;
     table.row({manifest.name == published ? "→" : "", manifest.name,
                format_count(manifest.sequence), format_count(manifest.events),
                format_count(manifest.users), format_count(manifest.items),
                manifest.last_event == kNoTime ? "" : format_time(manifest.last_event), models,
-               manifest.verdict});
+               manifest.publication.verdict});
     json.push_back(manifest.to_json());
   }
   session.print(Table{{"published", published}, {"snapshots", json}},

@@ -36,7 +36,7 @@ class Connection {
 
   // Sends one request and reads its whole answer. Returns the status code, or an error.
   Result<int> post(const std::string& body) {
-    if (socket_ < 0) VT_TRY(connect_socket());
+    VT_TRY(connect_socket());
     request_.clear();
     fmt::format_to(std::back_inserter(request_),
                    "POST {} HTTP/1.1\r\nHost: {}:{}\r\nContent-Type: application/json\r\n{}"
@@ -52,6 +52,7 @@ class Connection {
 
  private:
   Status connect_socket() {
+    if (socket_ >= 0) return {};
     socket_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -88,7 +89,9 @@ class Connection {
       const ssize_t n = recv(socket_, buffer, sizeof buffer, 0);
       if (n <= 0) return Error{Code::kIo, "the server closed the connection or took too long"};
       answer_.append(buffer, static_cast<std::size_t>(n));
-      if (wanted == std::string::npos) VT_TRY(wanted, answer_size());
+      if (wanted == std::string::npos) {
+        VT_TRY(wanted, answer_size());
+      }
       if (answer_.size() > kAnswerBytesMax)
         return Error{Code::kExhausted, "the answer is too large"};
     }

@@ -14,8 +14,7 @@ constexpr std::size_t kTitleWidth = 38, kBecauseWidth = 78;
 
 std::string interval(const MetricValue* metric) {
   if (metric == nullptr) return "-";
-  const bool small = metric->mean < 100;
-  if (metric->low == metric->high) return fmt::format(small ? "{:.4f}" : "{:.1f}", metric->mean);
+  if (metric->low == metric->high) return fmt::format("{:.4f}", metric->mean);
   return fmt::format("{:.4f} [{:.4f}, {:.4f}]", metric->mean, metric->low, metric->high);
 }
 

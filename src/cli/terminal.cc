@@ -70,7 +70,7 @@ struct TerminalMonitor::State {
   explicit State(bool be_quiet) : quiet(be_quiet), terminal(isatty(STDERR_FILENO) == 1) {}
   const bool quiet;
   const bool terminal;
-  const Clock::time_point started = Clock::now();
+  const SystemUsage usage;
   std::mutex mutex;
   std::vector<StageState> stages;  // nested; the innermost is shown
   std::atomic<std::int64_t> next_show_ns{0};
@@ -161,11 +161,7 @@ void TerminalMonitor::note(std::string_view text) {
   if (!state_->quiet) fmt::print(stderr, "{}\n", text);
 }
 
-Usage TerminalMonitor::usage() {
-  Usage usage = system_usage();
-  usage.elapsed_s = seconds_since(state_->started);
-  return usage;
-}
+Usage TerminalMonitor::usage() { return state_->usage.now(); }
 
 bool interrupted() { return g_interrupts.load(std::memory_order_relaxed) > 0; }
 

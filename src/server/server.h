@@ -1,5 +1,5 @@
-// The HTTP face of one engine: HTTP/1.1 keep-alive, JSON. Routes, documents and limits come from the table
-// in routes.cc.
+// The HTTP face of one engine: HTTP/1.1 keep-alive, JSON. Routes, documents and limits come from
+// the table in routes.cc.
 #pragma once
 
 #include <memory>
@@ -11,8 +11,8 @@ namespace vitrine {
 
 class Server {
  public:
-  // Binds and starts listening. kInvalid without keys unless options.development (then loopback only);
-  // a port in use is an error that names it and the remedy.
+  // Binds and starts listening. kInvalid without keys unless options.development (then loopback
+  // only); a port in use is an error that names it and the remedy.
   static Result<std::unique_ptr<Server>> start(Engine& engine, const ServerOptions& options);
   ~Server();  // stops
   int port() const;

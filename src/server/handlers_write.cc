@@ -1,0 +1,153 @@
+// Handlers of everything that changes state: events, items, users.
+#include "base/json.h"
+#include "data/item.h"
+#include "server/routes.h"
+
+namespace vitrine {
+namespace {
+
+Value ack_json(const Ack& ack) {
+  return Table{{"sequence", ack.sequence}, {"accepted", ack.accepted}, {"repeated", ack.repeated}};
+}
+
+// A batch is a list, an object that holds one under `name`, or a single record.
+Result<std::vector<const Value*>> records_of(const Value& body, std::string_view name,
+                                             int batch_max) {
+  const List* list = body.as_list();
+  if (const Table* table = body.as_table()) {
+    const Value* inner = table->find(name);
+    if (inner == nullptr) return std::vector<const Value*>{&body};
+    list = inner->as_list();
+    if (table->size() != 1) {
+      return Error{Code::kInvalid, "an object with '" + std::string(name) + "' holds nothing else"};
+    }
+  }
+  if (list == nullptr) {
+    return Error{Code::kInvalid, "expected an object or a list of objects, found a " +
+                                     std::string(body.type_name())};
+  }
+  if (list->empty()) return Error{Code::kInvalid, "the batch is empty"};
+  if (list->size() > static_cast<std::size_t>(batch_max)) {
+    return Error{Code::kInvalid, "the batch has " + std::to_string(list->size()) +
+                                     " records, the limit is " + std::to_string(batch_max) +
+                                     "; send it in parts"};
+  }
+  std::vector<const Value*> records;
+  for (const Value& record : *list) records.push_back(&record);
+  return records;
+}
+
+// Reads every record of the body or says which one is wrong: "events[3]: ...".
+template <class Record, class Read>
+Result<std::vector<Record>> read_batch(const Call& call, std::string_view name, const Read& read) {
+  VT_TRY(const Value body, call.json());
+  VT_TRY(const auto records, records_of(body, name, call.options.batch_max));
+  std::vector<Record> batch;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    auto record = read(*records[i]);
+    if (!record.ok())
+      return record.error().prefixed(std::string(name) + "[" + std::to_string(i) + "]");
+    batch.push_back(*std::move(record));
+  }
+  return batch;
+}
+
+// The body of a PUT, whose id may be left out but not differ from the path's.
+Result<Value> body_with_id(const Call& call) {
+  VT_TRY(Value body, call.json());
+  Table* table = body.as_table();
+  if (table == nullptr)
+    return Error{Code::kInvalid, "expected an object, found a " + std::string(body.type_name())};
+  const Value* id = table->find("id");
+  if (id != nullptr && (id->as_string() == nullptr || *id->as_string() != call.path[0])) {
+    return Error{Code::kInvalid, "id: differs from the id in the path"};
+  }
+  table->set("id", call.path[0]);
+  return body;
+}
+
+Result<Value> changes_without_id(const Call& call) {
+  VT_TRY(Value body, body_with_id(call));
+  body.as_table()->erase("id");
+  return body;
+}
+
+Result<HttpResponse> acknowledged(const Result<Ack>& ack) {
+  if (!ack.ok()) return ack.error();
+  return json_response(ack_json(*ack));
+}
+
+}  // namespace
+
+Result<HttpResponse> post_events(const Call& call) {
+  const EventTypes& types = call.engine.types();
+  VT_TRY(const auto events, read_batch<Event>(call, "events", [&](const Value& json) {
+           return event_from_json(json, types);
+         }));
+  return acknowledged(call.engine.add_events(events));
+}
+
+Result<HttpResponse> post_items(const Call& call) {
+  VT_TRY(const auto items, read_batch<Item>(call, "items", item_from_json));
+  return acknowledged(call.engine.put_items(items));
+}
+
+Result<HttpResponse> put_item(const Call& call) {
+  VT_TRY(const Value body, body_with_id(call));
+  VT_TRY(const Item item, item_from_json(body));
+  return acknowledged(call.engine.put_items(std::span(&item, 1)));
+}
+
+Result<HttpResponse> patch_item(const Call& call) {
+  VT_TRY(const Value changes, changes_without_id(call));
+  return acknowledged(call.engine.patch_item(call.path[0], changes));
+}
+
+Result<HttpResponse> get_item(const Call& call) {
+  VT_TRY(const Item item, call.engine.item(call.path[0]));
+  return json_response(item_to_json(item));
+}
+
+Result<HttpResponse> delete_item(const Call& call) {
+  return acknowledged(call.engine.erase_item(call.path[0]));
+}
+
+Result<HttpResponse> post_users(const Call& call) {
+  VT_TRY(const auto users, read_batch<User>(call, "users", user_from_json));
+  return acknowledged(call.engine.put_users(users));
+}
+
+Result<HttpResponse> put_user(const Call& call) {
+  VT_TRY(const Value body, body_with_id(call));
+  VT_TRY(const User user, user_from_json(body));
+  return acknowledged(call.engine.put_users(std::span(&user, 1)));
+}
+
+Result<HttpResponse> patch_user(const Call& call) {
+  VT_TRY(const Value changes, changes_without_id(call));
+  return acknowledged(call.engine.patch_user(call.path[0], changes));
+}
+
+Result<HttpResponse> get_user(const Call& call) {
+  VT_TRY(const User user, call.engine.user(call.path[0]));
+  return json_response(user_to_json(user));
+}
+
+Result<HttpResponse> get_user_history(const Call& call) {
+  VT_TRY(const LivePerson person, call.engine.person(call.path[0]));
+  List events;
+  for (std::size_t i = 0; i < person.history.size(); ++i) {
+    const HistoryEvent& event = person.history[i];
+    Table row{{"item", person.items[i]}, {"type", call.engine.types().name(event.type)}};
+    if (event.time != kNoTime) row.set("time", format_time(event.time));
+    row.set("value", event.value);
+    events.emplace_back(std::move(row));
+  }
+  return json_response(Table{{"id", person.id}, {"events", std::move(events)}});
+}
+
+Result<HttpResponse> delete_user(const Call& call) {
+  return acknowledged(call.engine.erase_user(call.path[0]));
+}
+
+}  // namespace vitrine

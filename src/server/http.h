@@ -1,0 +1,63 @@
+// HTTP/1.1 over TCP, without a thought about what is asked: requests in, responses out, limits and
+// time-outs in between. Boost.Beast is known to http.cc alone.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace vitrine {
+
+struct HttpRequest {
+  std::string method;                                      // "GET"
+  std::string path;                                        // as sent, without the query
+  std::vector<std::pair<std::string, std::string>> query;  // decoded
+  std::string authorization, api_key;                      // of the headers of that name
+  std::string body;
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
+struct HttpLimits {
+  int body_bytes_max, request_seconds_max, connections_max;
+};
+
+// Decodes %XX; nothing when it is malformed. '+' stays.
+Result<std::string> percent_decode(std::string_view text);
+
+class HttpServer {
+ public:
+  // `blocks` says whether a request waits for a disk: those run on threads of their own, so that
+  // they never hold up a recommendation. `handle` may be called from any of the threads at once; it
+  // must not throw. `failed` makes the response to what never became a request (too large,
+  // malformed, overload).
+  struct Callbacks {
+    std::function<bool(const HttpRequest&)> blocks;
+    std::function<HttpResponse(const HttpRequest&)> handle;
+    std::function<HttpResponse(int status, std::string_view message)> failed;
+  };
+  static Result<std::unique_ptr<HttpServer>> start(const std::string& host, int port, int threads,
+                                                   const HttpLimits& limits, Callbacks callbacks);
+  ~HttpServer();
+  int port() const;
+  void stop();  // stops accepting, waits up to kDrainSecondsMax for running requests; idempotent
+  void wait();  // until stop()
+
+ private:
+  struct State;
+  explicit HttpServer(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace vitrine

@@ -1,0 +1,172 @@
+#include "server/schemas.h"
+
+#include "data/event.h"
+
+namespace vitrine {
+namespace {
+
+Table ref(const char* name) { return {{"$ref", "#/components/schemas/" + std::string(name)}}; }
+Table type(const char* name, const char* help = "") {
+  Table schema{{"type", name}};
+  if (*help != '\0') schema.set("description", help);
+  return schema;
+}
+Table list_of(Table items) { return {{"type", "array"}, {"items", std::move(items)}}; }
+Table object(Table properties, List required = {}) {
+  Table schema{{"type", "object"}, {"properties", std::move(properties)}};
+  if (!required.empty()) schema.set("required", std::move(required));
+  return schema;
+}
+Table closed(Table schema) {
+  schema.set("additionalProperties", false);
+  return schema;
+}
+Table whole(std::int64_t low, const char* help = "") {
+  Table schema = type("integer", help);
+  schema.set("minimum", low);
+  return schema;
+}
+Table id(const char* help) {
+  Table schema = type("string", help);
+  schema.set("minLength", 1);
+  schema.set("maxLength", static_cast<std::int64_t>(kIdBytesMax));
+  return schema;
+}
+Table time_of(const char* help) {
+  return {{"description", help},
+          {"oneOf", List{Table{{"type", "string"}}, Table{{"type", "number"}}}}};
+}
+Table one_or_many(const char* record, const char* batch) {
+  return {{"oneOf", List{ref(record), list_of(ref(record)),
+                         closed(object({{batch, list_of(ref(record))}}, {batch}))}}};
+}
+
+Table event_schema() {
+  return closed(object(
+      {{"id", id("idempotency key: a repeat changes nothing")},
+       {"user", id("whose event; without it, session")},
+       {"session", id("joins the events of an anonymous visit")},
+       {"item", id("absent for searches only")},
+       {"type",
+        id("impression, view, click, favourite, cart, purchase, rating, return, search, like, "
+           "dislike, or a type of the shop")},
+       {"value", type("number", "a rating")},
+       {"quantity", type("number")},
+       {"price", type("number", "of one piece")},
+       {"order", id("groups what was bought together")},
+       {"slate", id("the slate_id of the list that led here")},
+       {"time", time_of("RFC 3339, or Unix seconds; now when absent")},
+       {"received", time_of("set by the server when absent")},
+       {"context", type("object")}},
+      {"type"}));
+}
+
+Table item_schema() {
+  return closed(object({{"id", id("the path's, where there is one")},
+                        {"title", type("string")},
+                        {"description", type("string")},
+                        {"brand", type("string")},
+                        {"category", list_of(type("string"))},
+                        {"tags", list_of(type("string"))},
+                        {"price", type("number")},
+                        {"currency", type("string")},
+                        {"image", type("string")},
+                        {"available", type("boolean", "an item that is not is never shown")},
+                        {"created", time_of("RFC 3339, or Unix seconds")},
+                        {"attributes", type("object", "free: scalars and lists of scalars")},
+                        {"vectors", type("object", "named vectors of numbers")}}));
+}
+
+Table request_schema() {
+  return closed(object(
+      {{"user", type("string", "known or not; absent: an anonymous visitor")},
+       {"session", type("string", "of an anonymous visitor: their logged events count")},
+       {"history", list_of(Table{{"oneOf", List{id("an item they bought"), ref("Event")}}})},
+       {"placement", type("string", "one of the configured placements (home)")},
+       {"n", whole(1, "length of the list (10)")},
+       {"exclude", list_of(type("string"))},
+       {"models", list_of(type("string"))},
+       {"repeat", Table{{"type", "string"}, {"enum", List{"never", "after_cycle", "always"}}}},
+       {"item", type("string", "the item that is being looked at")},
+       {"cart", list_of(type("string"))},
+       {"categories", list_of(type("string", "a path, levels joined by >"))},
+       {"context", type("object", "device, country, ...")},
+       {"explain", type("boolean", "add reasons")},
+       {"min_sequence", whole(0, "answer from state that holds at least this acknowledgement")}}));
+}
+
+Table slate_schema() {
+  const Table reason =
+      object({{"item", type("string")},
+              {"title", type("string")},
+              {"type", type("string")},
+              {"time", type("string")},
+              {"share", type("number", "of the item's score, lost without this event")}});
+  const Table item = object({{"id", type("string")},
+                             {"title", type("string")},
+                             {"score", type("number")},
+                             {"propensity", type("number")},
+                             {"source", type("string", "the model")},
+                             {"because", type("string")},
+                             {"reasons", list_of(reason)}},
+                            {"id", "score"});
+  return object(
+      {{"slate_id", type("string", "give it back with the events that this list leads to")},
+       {"snapshot", type("string")},
+       {"sequence", whole(0, "the state that answered holds the log up to here")},
+       {"items", list_of(item)},
+       {"degraded", type("string", "why this list is less than usual")},
+       {"shortfall", type("string", "why there are fewer than n")}},
+      {"slate_id", "snapshot", "sequence", "items"});
+}
+
+Table status_schema() {
+  Table properties;
+  for (const char* name : {"sequence", "snapshot_sequence", "users", "items", "events",
+                           "persons_live", "slates_logged", "slates_dropped", "memory_bytes"}) {
+    properties.set(name, whole(0));
+  }
+  properties.set("ready", type("boolean"));
+  properties.set("snapshot", type("string"));
+  properties.set("training", type("string", "idle, running, or failed: and the reason"));
+  return object(std::move(properties), {"ready", "snapshot", "sequence"});
+}
+
+}  // namespace
+
+Table all_schemas() {
+  return {
+      {"Event", event_schema()},
+      {"Events", one_or_many("Event", "events")},
+      {"Item", item_schema()},
+      {"Items", one_or_many("Item", "items")},
+      {"User", closed(object({{"id", id("the path's, where there is one")},
+                              {"attributes", type("object")},
+                              {"created", time_of("RFC 3339, or Unix seconds")}}))},
+      {"Users", one_or_many("User", "users")},
+      {"Ack", object({{"sequence", whole(0, "durable up to here")},
+                      {"accepted", whole(0)},
+                      {"repeated", whole(0)}},
+                     {"sequence", "accepted", "repeated"})},
+      {"History",
+       object({{"id", type("string")}, {"events", list_of(type("object"))}}, {"id", "events"})},
+      {"RecommendationRequest", request_schema()},
+      {"ExplanationRequest", request_schema()},
+      {"Slate", slate_schema()},
+      {"Explanation",
+       object({{"item", type("string")}, {"models", list_of(type("object"))}}, {"item", "models"})},
+      {"Status", status_schema()},
+      {"Snapshots", object({{"published", type("string")}, {"snapshots", list_of(type("object"))}},
+                           {"published", "snapshots"})},
+      {"TrainingRequest",
+       closed(object({{"force", type("boolean", "publish whatever the gate says")},
+                      {"reason", type("string", "recorded in the snapshot")}}))},
+      {"Health", object({{"status", type("string")}, {"snapshot", type("string")}}, {"status"})},
+      {"OpenAPI", type("object")},
+      {"Error", object({{"error", object({{"code", type("string")}, {"message", type("string")}},
+                                         {"code", "message"})}},
+                       {"error"})},
+  };
+}
+
+}  // namespace vitrine

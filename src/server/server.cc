@@ -1,0 +1,102 @@
+#include "server/server.h"
+
+#include <chrono>
+#include <thread>
+
+#include "server/metrics.h"
+#include "server/routes.h"
+
+namespace vitrine {
+namespace {
+
+Status check_query(const HttpRequest& request, const Route& route) {
+  for (const auto& pair : request.query) {
+    bool known = false;
+    for (const Parameter& parameter : route.parameters)
+      known = known || parameter.name == pair.first;
+    if (!known) {
+      return Error{Code::kInvalid, "unknown query parameter '" + pair.first +
+                                       "'; see docs/api.md or /openapi.json"};
+    }
+  }
+  return {};
+}
+
+HttpResponse no_route(const Match& match) {
+  if (match.allowed.empty()) {
+    return error_response(404, "not_found", "there is no such path; /openapi.json lists them");
+  }
+  HttpResponse response = error_response(405, "invalid", "this path takes " + match.allowed);
+  response.headers.emplace_back("Allow", match.allowed);
+  return response;
+}
+
+}  // namespace
+
+struct Server::State {
+  State(Engine& e, ServerOptions o, Keys k)
+      : engine(e), options(std::move(o)), keys(std::move(k)) {}
+  Engine& engine;
+  const ServerOptions options;
+  const Keys keys;
+  Metrics metrics;
+  std::unique_ptr<HttpServer> http;
+
+  Result<HttpResponse> dispatch(const HttpRequest& request, const Match& match) {
+    const Route& route = *match.route;
+    VT_TRY(keys.admit(request.authorization, request.api_key, route.scope));
+    if (match.malformed) return Error{Code::kInvalid, "the path is not well encoded"};
+    VT_TRY(check_query(request, route));
+    return route.handle(Call{engine, options, metrics, request, match.path});
+  }
+
+  HttpResponse handle(const HttpRequest& request) {
+    const auto start = std::chrono::steady_clock::now();
+    const Match match = match_route(request.method, request.path);
+    HttpResponse response;
+    if (match.route == nullptr) {
+      response = no_route(match);
+    } else {
+      auto result = dispatch(request, match);
+      response = result.ok() ? *std::move(result) : error_response(result.error());
+    }
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    metrics.count(match.route != nullptr ? match.route->path : "other",
+                  match.route != nullptr ? match.route->method : "other", response.status, seconds);
+    return response;
+  }
+};
+
+Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Server::~Server() { stop(); }
+
+Result<std::unique_ptr<Server>> Server::start(Engine& engine, const ServerOptions& options) {
+  VT_TRY(Keys keys, Keys::open(real_files(), options));
+  auto state = std::make_unique<State>(engine, options, std::move(keys));
+  HttpServer::Callbacks callbacks;
+  callbacks.blocks = [](const HttpRequest& request) {
+    const Match match = match_route(request.method, request.path);
+    return match.route != nullptr && match.route->blocks;
+  };
+  callbacks.handle = [s = state.get()](const HttpRequest& request) { return s->handle(request); };
+  callbacks.failed = [s = state.get()](int status, std::string_view message) {
+    s->metrics.count("other", "other", status, 0);
+    return error_response(
+        status, status == 413 || status == 431 || status == 400 ? "invalid" : "unavailable",
+        message);
+  };
+  const HttpLimits limits{options.body_bytes_max, options.request_seconds_max,
+                          options.connections_max};
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  const int threads = options.threads > 0 ? options.threads : std::max(1, cores);
+  VT_TRY(state->http,
+         HttpServer::start(options.host, options.port, threads, limits, std::move(callbacks)));
+  return std::unique_ptr<Server>(new Server(std::move(state)));
+}
+
+int Server::port() const { return state_->http->port(); }
+void Server::stop() { state_->http->stop(); }
+void Server::wait() { state_->http->wait(); }
+
+}  // namespace vitrine
