@@ -44,19 +44,6 @@ void multiply(float alpha, MatrixView<const float> a, bool transpose_a, MatrixVi
               narrow(std::max<std::int64_t>(1, b.stride)), beta, c.data, narrow(c.stride));
 }
 
-void fill_upper(ThreadPool& pool, MatrixView<float> a) {
-  constexpr std::int64_t kSide = 64;
-  parallel_for(pool, a.rows, kSide, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t low = 0; low < end; low += kSide) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        const std::int64_t high = std::min(low + kSide, i);
-        for (std::int64_t j = low; j < high; ++j)
-          a.data[j * a.stride + i] = a.data[i * a.stride + j];
-      }
-    }
-  });
-}
-
 // A square matrix cut into blocks of kFactorBlock: block (i, j) and its extents.
 struct Blocked {
   MatrixView<float> a;
@@ -201,6 +188,19 @@ void syrk(ThreadPool& pool, float alpha, MatrixView<const float> a, float beta,
     }
   });
   fill_upper(pool, c);
+}
+
+void fill_upper(ThreadPool& pool, MatrixView<float> a) {
+  constexpr std::int64_t kSide = 64;
+  parallel_for(pool, a.rows, kSide, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t low = 0; low < end; low += kSide) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int64_t high = std::min(low + kSide, i);
+        for (std::int64_t j = low; j < high; ++j)
+          a.data[j * a.stride + i] = a.data[i * a.stride + j];
+      }
+    }
+  });
 }
 
 Status invert_spd(ThreadPool& pool, MatrixView<float> a) {

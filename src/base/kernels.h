@@ -40,24 +40,29 @@ struct Kernels {
   // y += alpha x, each element one fused multiply-add.
   void (*axpy)(float alpha, const float* x, float* y, std::int64_t n);
 
-  // Scores of `count` (1 to kScanQueries) query rows against `panels` panels of kPanel items,
-  // k-major (panel[k * kPanel + item]), one after the other. A score is one chain of fused
-  // multiply-adds in the order of k, starting at 0. The first item of the first panel is at
-  // position `first`.
-  void (*scan)(const float* queries, std::int64_t stride, int count, const float* panel,
-               std::int64_t width, std::int64_t panels, std::uint32_t first, ScanBuffer* buffers);
+  // Scores of `count` (1 to kScanQueries) queries against `panels` panels of kPanel items, one
+  // after the other; both k-major: query q at queries[k * kScanQueries + q], item c of a panel at
+  // panel[k * kPanel + c]. A score is one chain of fused multiply-adds in the order of k, starting
+  // at 0. The first item of the first panel is at position `first`.
+  void (*scan)(const float* queries, int count, const float* panel, std::int64_t width,
+               std::int64_t panels, std::uint32_t first, ScanBuffer* buffers);
 
-  // The same in bfloat16 with float sums in any order; null where the instruction set has no fast
-  // way. `items`: rows of `width` values, a multiple of kScreenTile of them; `queries`: kScreenTile
-  // queries, interleaved by pairs of k: pair p of query q at queries[(p * kScreenTile + q) * 2].
-  // `width` is a multiple of 32. Values below the normal range count as zero.
+  // The same for kScreenTile queries in bfloat16 with float sums in any order; null where the
+  // instruction set has no fast way. `items`: rows of `width` values, `tiles` times kScreenTile of
+  // them; `queries` interleaved by pairs of k: pair p of query q at queries[(p * kScreenTile + q) *
+  // 2]. `width` is a multiple of 32. Everything is finite and so are the scores; values below the
+  // normal range count as 0.
   void (*screen)(const std::uint16_t* queries, const std::uint16_t* items, std::int64_t width,
                  std::int64_t tiles, std::uint32_t first, ScanBuffer* buffers);
 
-  // counts[i * stride + j] += the number of bits that row i of `a` and row j of `b` share, for
-  // a_rows (any) x b_rows (any) rows of `words` words, a multiple of 8. Exact below 2^24.
+  // counts[i * stride + j] += the number of bits that row i of `a` and row j of `b` share, for all
+  // pairs of rows of `words` words each, a multiple of 8. Exact below 2^24.
   void (*count_common)(const std::uint64_t* a, std::int64_t a_rows, const std::uint64_t* b,
                        std::int64_t b_rows, std::int64_t words, float* counts, std::int64_t stride);
+
+  // How many bits count_common() compares in a nanosecond, roughly: to choose between it and a
+  // sparse sum.
+  float common_bits_per_ns;
 };
 
 const Kernels& kernels();                             // the best row of this processor

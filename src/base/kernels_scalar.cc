@@ -24,13 +24,13 @@ void axpy(float alpha, const float* x, float* y, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) y[i] = __builtin_fmaf(alpha, x[i], y[i]);
 }
 
-void scan(const float* queries, std::int64_t stride, int count, const float* panel,
-          std::int64_t width, std::int64_t panels, std::uint32_t first, ScanBuffer* buffers) {
+void scan(const float* queries, int count, const float* panel, std::int64_t width,
+          std::int64_t panels, std::uint32_t first, ScanBuffer* buffers) {
   for (std::int64_t p = 0; p < panels; ++p, panel += width * kPanel, first += kPanel) {
     for (int q = 0; q < count; ++q) {
       float score[kPanel] = {};
       for (std::int64_t k = 0; k < width; ++k) {
-        const float value = queries[q * stride + k];
+        const float value = queries[k * kScanQueries + q];
         for (int c = 0; c < kPanel; ++c) {
           score[c] = __builtin_fmaf(value, panel[k * kPanel + c], score[c]);
         }
@@ -61,6 +61,6 @@ void count_common(const std::uint64_t* a, std::int64_t a_rows, const std::uint64
 
 }  // namespace
 
-const Kernels kScalar = {"scalar", dot, axpy, scan, nullptr, count_common};
+const Kernels kScalar = {"scalar", dot, axpy, scan, nullptr, count_common, 100.0f};
 
 }  // namespace vitrine::rows
