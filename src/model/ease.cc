@@ -7,7 +7,9 @@
 #include <limits>
 
 #include "base/blas.h"
+#include "base/gram.h"
 #include "base/kernels.h"
+#include "data/readable.h"
 #include "index/rows.h"
 #include "model/options_archive.h"
 
@@ -129,17 +131,21 @@ SeenCells seen_cells(const Interactions& interactions) {
   return cells;
 }
 
-Status check_memory(std::uint64_t items, int limit_mb) {
-  const std::uint64_t bytes = items * ((items + 15) / 16 * 16) * sizeof(float);
-  if (bytes <= (static_cast<std::uint64_t>(limit_mb) << 20)) return {};
-  constexpr double kGb = 1 << 30;
-  return Error{Code::kExhausted,
-               fmt::format("ease: {:.1f} GB needed for {} items, limit {:.1f} GB: raise "
-                           "memory_limit_mb or use item_knn",
-                           static_cast<double>(bytes) / kGb, items, limit_mb / 1024.0)};
+std::string readable_memory(double mb) {
+  return mb < 1024 ? fmt::format("{:.3g} MB", mb) : fmt::format("{:.3g} GB", mb / 1024);
 }
 
-// G = X^T X, row by row.
+Status check_memory(std::uint64_t items, int limit_mb) {
+  const std::uint64_t bytes = items * ((items + 15) / 16 * 16) * sizeof(float);
+  const double mb = static_cast<double>(bytes) / (1 << 20);
+  if (mb <= limit_mb) return {};
+  return Error{Code::kExhausted,
+               fmt::format("ease: {} needed for {} items, limit {}: raise memory_limit_mb or use "
+                           "item_knn",
+                           readable_memory(mb), readable_count(items), readable_memory(limit_mb))};
+}
+
+// G = X^T X with weights, row by row.
 void weighted_gram(ThreadPool& pool, const Interactions& interactions, const SeenCells& cells,
                    MatrixView<float> gram) {
   const auto& offsets = interactions.by_row.offsets;
@@ -157,6 +163,16 @@ void weighted_gram(ThreadPool& pool, const Interactions& interactions, const See
       }
     }
   });
+}
+
+void fill_gram(ThreadPool& pool, const Interactions& interactions, const SeenCells& cells,
+               MatrixView<float> gram) {
+  if (!cells.binary) return weighted_gram(pool, interactions, cells, gram);
+  const SparseRows& rows = interactions.by_row;
+  if (rows.rows() == 0) return;
+  const BinaryRows x{rows.offsets.data(), cells.columns.data(),
+                     static_cast<std::int64_t>(rows.rows()), gram.cols};
+  cooccurrence_counts(pool, x, gram);
 }
 
 // P becomes B: each column over its negative diagonal element, the diagonal zero.
@@ -207,7 +223,7 @@ Result<std::unique_ptr<const Model>> fit_ease(const Run& run, const EaseOptions&
   Stage stage(run.monitor, EaseOptions::kName, 3, "steps");
   VT_TRY(stage.proceed(0));
   auto matrix = std::make_shared<Matrix>(side, side);
-  weighted_gram(run.pool, interactions, cells, matrix->view());
+  fill_gram(run.pool, interactions, cells, matrix->view());
   for (std::int64_t i = 0; i < side; ++i) (*matrix)(i, i) += static_cast<float>(options.lambda);
   VT_TRY(stage.proceed(1));
   auto inverted = invert_spd(run.pool, matrix->view());

@@ -90,8 +90,7 @@ Steps steps_of(const Histories& histories, const ItemKnnOptions& options) {
   Steps steps;
   const double rate = options.half_life_days > 0 ? 1 / (options.half_life_days * kDay) : 0;
   for (std::size_t r = 0; r < histories.rows(); ++r) {
-    auto row = histories.row(r);
-    row = row.last(std::min(row.size(), kFitEventsMax));
+    const auto row = histories.row(r);
     std::uint32_t step = 0;
     for (std::size_t e = 0; e < row.size(); ++e) {
       if (e > 0 && (options.steps == "events" || row[e].group != row[e - 1].group)) ++step;
@@ -238,18 +237,39 @@ std::vector<float> person_weights(const ItemKnnOptions& options, const Interacti
   return weights;
 }
 
+bool within_bounds(const Histories& histories) {
+  for (std::size_t r = 0; r < histories.rows(); ++r) {
+    if (histories.row(r).size() > kFitEventsMax) return false;
+  }
+  return true;
+}
+
+Histories last_events(const Histories& histories) {
+  std::vector<std::uint64_t> offsets{0};
+  std::vector<HistoryEvent> events;
+  for (std::size_t r = 0; r < histories.rows(); ++r) {
+    const auto row = histories.row(r);
+    const auto last = row.last(std::min(row.size(), kFitEventsMax));
+    events.insert(events.end(), last.begin(), last.end());
+    offsets.push_back(events.size());
+  }
+  return {std::move(offsets), std::move(events), histories.users(), histories.items()};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<const Model>> fit_item_knn(const Run& run, const ItemKnnOptions& options,
                                                   const TrainingSet& set) {
+  const Histories bounded =
+      within_bounds(set.histories) ? set.histories : last_events(set.histories);  // copies share
   InteractionOptions merge_best;
   merge_best.merge = "max";
   merge_best.binary = false;
-  const Interactions cells = build_interactions(set.histories, merge_best);
+  const Interactions cells = build_interactions(bounded, merge_best);
   const std::vector<float> persons = person_weights(options, cells);
   const Similarity similarity(options, cells);
   std::optional<OrderedPairs> ordered;
-  if (order_matters(options)) ordered.emplace(set.histories, options, persons);
+  if (order_matters(options)) ordered.emplace(bounded, options, persons);
   VT_TRY(SparseRows rows, build_item_rows(run, "item_knn", cells.items, options.neighbours,
                                           [&](std::uint32_t item, RowWorkspace& workspace) {
                                             if (ordered)

@@ -20,8 +20,9 @@ class RowWorkspace {
  public:
   explicit RowWorkspace(std::uint32_t items) : sums_(items), best_(items), person_of_(items) {}
 
-  // Adds a positive weight to the pair with item j.
+  // Adds a weight to the pair with item j; what is not positive is ignored.
   void add(std::uint32_t j, float weight) {
+    if (!(weight > 0)) return;
     if (sums_[j] == 0) touched_.push_back(j);
     sums_[j] += weight;
   }
