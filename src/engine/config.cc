@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/toml.h"
+#include "eval/metrics.h"
 #include "model/model.h"
 
 namespace vitrine {
@@ -171,9 +172,10 @@ class ConfigReader {
       auto type = types->find(weight->name);
       if (!type.ok()) return type.error().prefixed(where("histories") + " weights");
     }
-    if (metric_cutoff(config.train.metric) == 0) {
+    const std::string& metric = config.train.metric;
+    if (metric_cutoff(metric) == 0 || !find_metric(metric.substr(0, metric.find('@')))) {
       return Error{Code::kInvalid, where("train") + " metric '" + config.train.metric +
-                                       "' is not of the form name@length, such as ndcg@20"};
+                                       "' is no metric of the form name@length, such as ndcg@20"};
     }
     for (const std::string& name : config.train.models) {
       VT_TRY(check_known(config, name, where("train") + " models"));

@@ -1,0 +1,56 @@
+#include "engine/fitting.h"
+
+#include <algorithm>
+
+namespace vitrine {
+
+Result<FittedModel> fit_model(const Run& run, const ModelConfig& config, const FitInput& input) {
+  VT_TRY(const ModelKind* kind, find_model(config.kind));
+  const Run own{run.random.fork("fit/" + config.name), run.pool, run.monitor};
+  const TrainingSet set{input.histories, input.interactions, input.catalogue, nullptr, nullptr};
+  const SystemUsage clock;
+  const Usage before = clock.now();
+  auto model = kind->fit(own, config.options, set, nullptr);
+  if (!model.ok()) {
+    if (model.error().code == Code::kCancelled) return model.error();
+    return model.error().prefixed("[models." + config.name + "]");
+  }
+  return FittedModel{{config.name, config.kind, std::move(model).value()},
+                     between(before, clock.now())};
+}
+
+Result<std::vector<FittedModel>> fit_models(const Run& run, const std::vector<ModelConfig>& configs,
+                                            const FitInput& input) {
+  std::vector<FittedModel> fitted;
+  for (const ModelConfig& config : configs) {
+    VT_TRY(fitted.emplace_back(), fit_model(run, config, input));
+  }
+  return fitted;
+}
+
+Result<Split> held_out_split(const Run& run, const Histories& histories, const Survey& survey,
+                             SplitOptions options) {
+  if (options.kind == "time" && !has_times(survey)) options.kind = "last";
+  return make_split(run, histories, options);
+}
+
+EvaluateOptions measuring_options(EvaluateOptions options, std::string_view metric) {
+  const std::string cutoff = std::to_string(metric_cutoff(metric));
+  const auto& known = options.cutoffs;
+  if (std::find(known.begin(), known.end(), cutoff) == known.end())
+    options.cutoffs.push_back(cutoff);
+  options.auc = false;
+  options.sampled_negatives = 0;
+  return options;
+}
+
+Table metrics_table(const Evaluation& evaluation) {
+  Table table;
+  for (const MetricValue& metric : evaluation.metrics) {
+    table.set(metric.name,
+              Table{{"mean", metric.mean}, {"low", metric.low}, {"high", metric.high}});
+  }
+  return table;
+}
+
+}  // namespace vitrine

@@ -1,0 +1,45 @@
+// Fitting and measuring configured models: what training, choosing and evaluation share.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/config.h"
+#include "engine/snapshot.h"
+#include "engine/survey.h"
+#include "engine/usage.h"
+
+namespace vitrine {
+
+// What one model was fitted from: the histories with the interactions made of them.
+struct FitInput {
+  FitInput(const Histories& h, const Catalogue& c, const InteractionOptions& options)
+      : histories(h), interactions(build_interactions(h, options)), catalogue(c) {}
+  const Histories& histories;
+  Interactions interactions;
+  const Catalogue& catalogue;
+};
+
+struct FittedModel {
+  NamedModel named;
+  Usage usage;
+};
+
+// Errors name the model.
+Result<FittedModel> fit_model(const Run& run, const ModelConfig& config, const FitInput& input);
+Result<std::vector<FittedModel>> fit_models(const Run& run, const std::vector<ModelConfig>& configs,
+                                            const FitInput& input);
+
+// The configuration's split, or, where that needs times and the data has none, each person's last
+// events.
+Result<Split> held_out_split(const Run& run, const Histories& histories, const Survey& survey,
+                             SplitOptions options);
+
+// The options for measuring by `metric`: its cutoff is among the cutoffs.
+EvaluateOptions measuring_options(EvaluateOptions options, std::string_view metric);
+
+// metric -> {mean, low, high}
+Table metrics_table(const Evaluation& evaluation);
+
+}  // namespace vitrine

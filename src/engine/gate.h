@@ -1,0 +1,41 @@
+// The gate for publication: a new snapshot must not be worse than the published one, show too
+// little of the shop, or have been trained on a remnant of the data.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "engine/config.h"
+#include "engine/snapshot.h"
+
+namespace vitrine {
+
+inline constexpr double kEventsShareMin = 0.5;  // of the champion's events
+
+// A metric of the lists a visitor sees.
+struct Measured {
+  double mean = 0, low = 0, high = 0;
+};
+
+struct GateInput {
+  std::uint64_t events = 0;
+  std::optional<Measured> metric;      // of the candidate; none: it could not be measured
+  std::optional<double> coverage;      // share of the items that its lists reach
+  const Manifest* champion = nullptr;  // null: nothing is published
+  // The champion's lists on the candidate's own held-out events, where it has not seen them; else
+  // what it recorded at its own training.
+  std::optional<Measured> champion_metric;
+  bool same_events = false;
+};
+
+struct GateVerdict {
+  bool passes = true;
+  std::string text;  // one sentence per check, for people
+};
+
+GateVerdict check_gate(const GateInput& input, const TrainOptions& options);
+
+// A metric of the lists ("home") in a manifest.
+std::optional<Measured> recorded_metric(const Manifest& manifest, std::string_view metric);
+
+}  // namespace vitrine
