@@ -28,17 +28,17 @@ struct HistoryEvent {
 
 // Where and for what a list is asked for.
 struct Context {
-  std::string placement;  // "home", "item", "cart", ...
-  std::optional<ItemIndex> item;          // the item that is being looked at
+  std::string placement;          // "home", "item", "cart", ...
+  std::optional<ItemIndex> item;  // the item that is being looked at
   std::vector<ItemIndex> cart;
   std::vector<std::pair<std::string, std::string>> attributes;  // device, country, ...
 };
 
-// What is known of a visitor when a list is asked for. Someone who came after training, or one second ago, is
-// served like anyone else: a model answers for a history. Owns nothing.
+// What is known of a visitor when a list is asked for. Someone who came after training, or one
+// second ago, is served like anyone else: a model answers for a history. Owns nothing.
 struct Query {
-  std::span<const HistoryEvent> history;
-  std::optional<UserIndex> user;
+  std::span<const HistoryEvent> history = {};
+  std::optional<UserIndex> user = {};
   const Profile* profile = nullptr;
   const Context* context = nullptr;
   Timestamp now = kNoTime;
@@ -64,9 +64,13 @@ class CandidateBlock {
   }
   std::size_t queries() const { return counts_.size(); }
   std::size_t n() const { return n_; }
-  std::span<const Candidate> row(std::size_t q) const { return {&candidates_[q * n_], counts_[q]}; }
+  std::span<const Candidate> row(std::size_t q) const {
+    return {candidates_.data() + q * n_, counts_[q]};
+  }
   std::span<Candidate> room(std::size_t q) { return {candidates_.data() + q * n_, n_}; }
-  void set_count(std::size_t q, std::size_t count) { counts_[q] = static_cast<std::uint32_t>(count); }
+  void set_count(std::size_t q, std::size_t count) {
+    counts_[q] = static_cast<std::uint32_t>(count);
+  }
 
  private:
   std::size_t n_ = 0;

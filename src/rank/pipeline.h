@@ -1,5 +1,6 @@
-// A request through the house, in the order of execution: retrieve, fuse, gate, rank, diversify, explore,
-// explain. A stage that is not configured is the identity. Pure: no clock, no I/O, any thread.
+// A request through the house, in the order of execution: retrieve, fuse, gate, rank, diversify,
+// explore, explain. A stage that is not configured is the identity. Pure: no clock, no I/O, any
+// thread.
 #pragma once
 
 #include <span>
@@ -14,21 +15,23 @@
 namespace vitrine {
 
 struct PipelineOptions {
-  int candidates = 300;          // per model
-  double fusion_k = 60;          // reciprocal-rank fusion: 1 / (k + rank)
-  int reasons = 3;               // per item
-  int reason_events = 50;        // latest history events that are tried as reasons
+  int candidates = 300;    // per model
+  double fusion_k = 60;    // reciprocal-rank fusion: 1 / (k + rank)
+  int reasons = 3;         // per item
+  int reason_events = 50;  // latest history events that are tried as reasons
   static constexpr auto fields() {
     using O = PipelineOptions;
     return std::tuple{
         Field{"candidates", &O::candidates, 1, 10'000, "how many candidates each model retrieves"},
-        Field{"fusion_k", &O::fusion_k, 0.0, 1e4, "constant of reciprocal-rank fusion; larger trusts the ranks less"},
+        Field{"fusion_k", &O::fusion_k, 0.0, 1e4,
+              "constant of reciprocal-rank fusion; larger trusts the ranks less"},
         Field{"reasons", &O::reasons, 0, 10, "reasons given per item"},
-        Field{"reason_events", &O::reason_events, 1, 500, "latest events that are tried as reasons"}};
+        Field{"reason_events", &O::reason_events, 1, 500,
+              "latest events that are tried as reasons"}};
   }
 };
 
-// A model with its name and its weight in the fusion.
+// A model with its name and its weight in the fusion; a weight of 0 or less switches it off.
 struct Source {
   std::string_view name;
   const Model* model;
@@ -36,14 +39,20 @@ struct Source {
 };
 
 struct PipelineRequest {
-  Query query;
-  const Bitmap* allowed = nullptr;       // what may be shown: the gate. Null: everything (tests only)
-  std::span<const ItemIndex> excluded;   // ascending: the request's own and, under repeat = never, the seen
+  Query query = {};
+  const Bitmap* allowed = nullptr;  // what may be shown: the gate. Null: everything (tests only)
+  // Ascending: the request's own and, under repeat = never, the seen.
+  std::span<const ItemIndex> excluded = {};
   int n = 10;
   bool explain = false;
-  const Model* fallback = nullptr;       // fills up when the sources list too few (popularity)
+  const Model* fallback = nullptr;  // fills up when the sources list too few (popularity)
+  std::string_view fallback_name = "popularity";
 };
 
+// At most request.n items, distinct, all of them inside the mask whatever the models answer, by
+// falling score; items of the fallback come last with score 0. degraded says that the fallback had
+// to help and why, shortfall that even so there are fewer than n. No source, no history, an n
+// beyond the catalogue, or n <= 0 are all fine. Reasons name events of request.query.history.
 Slate run_pipeline(const PipelineRequest& request, std::span<const Source> sources,
                    const PipelineOptions& options);
 
