@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "cli/command.h"
 #include "cli/text_table.h"
 
@@ -11,6 +13,11 @@ struct ImportFlags {
   std::vector<std::string> map;
   bool strict = false;
 };
+
+// A file on the command line is relative to where it was typed, not to the configuration file.
+std::string absolute_path(const std::string& path) {
+  return std::filesystem::absolute(path).lexically_normal().string();
+}
 
 // The sources of one invocation: those of the configuration, or the given files with the given
 // mapping.
@@ -33,11 +40,7 @@ Result<std::vector<SourceOptions>> sources_of(const ImportFlags& flags, const Co
   std::vector<SourceOptions> sources;
   for (const std::string& file : flags.files) {
     VT_TRY(SourceOptions source, read_options<SourceOptions>(mapping, "--map"));
-    // Relative to where the command was typed, not to the configuration file.
-    source.path = file;
-    if (flags.map.empty()) {
-      VT_TRY(source, guess_source(real_files(), source));
-    }
+    source.path = absolute_path(file);
     sources.push_back(std::move(source));
   }
   return sources;
