@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint32_t kNone = EventTable::kNone;
 constexpr float kWeightMax = 1e6f;  // sums over all events stay finite
 
-using Weights = std::array<float, 256>;  // by event type
+using Weights = EventWeights;
 
 Weights default_weights() {
   Weights weights;
@@ -22,36 +22,6 @@ Weights default_weights() {
   for (const EventType type :
        {EventType::kImpression, EventType::kDislike, EventType::kReturn, EventType::kSearch}) {
     weights[static_cast<std::size_t>(type)] = 0;
-  }
-  return weights;
-}
-
-Result<Weights> parse_weights(const std::vector<std::string>& texts, const EventTypes& types) {
-  Weights weights = default_weights();
-  std::array<bool, 256> listed{};
-  for (const std::string& text : texts) {
-    const std::string where = fmt::format("weights: \"{}\"", text);
-    const std::size_t equals = text.find('=');
-    if (equals == std::string::npos) {
-      return Error{Code::kInvalid, where + " is not of the form type=weight, as in \"view=0.2\""};
-    }
-    auto type = types.find(std::string_view(text).substr(0, equals));
-    if (!type.ok()) return type.error().prefixed(where);
-    float weight = 0;
-    const char* end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data() + equals + 1, end, weight);
-    if (parsed.ec != std::errc() || parsed.ptr != end || !(weight >= 0 && weight <= kWeightMax)) {
-      return Error{Code::kInvalid, where + ": the weight must be a number from 0 to 1,000,000"};
-    }
-    if ((*type == EventType::kReturn || *type == EventType::kSearch) && weight > 0) {
-      return Error{Code::kInvalid, where +
-                                       ": returns and searches never enter histories (returns "
-                                       "reduce the purchases they undo); leave it out"};
-    }
-    const auto slot = static_cast<std::size_t>(*type);
-    if (listed[slot]) return Error{Code::kInvalid, where + ": this type has a weight already"};
-    listed[slot] = true;
-    weights[slot] = weight;
   }
   return weights;
 }
@@ -154,10 +124,40 @@ std::vector<std::uint32_t> item_counts(const Histories& histories) {
   return counts;
 }
 
+Result<EventWeights> event_weights(const HistoryOptions& options, const EventTypes& types) {
+  Weights weights = default_weights();
+  std::array<bool, 256> listed{};
+  for (const std::string& text : options.weights) {
+    const std::string where = fmt::format("weights: \"{}\"", text);
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos) {
+      return Error{Code::kInvalid, where + " is not of the form type=weight, as in \"view=0.2\""};
+    }
+    auto type = types.find(std::string_view(text).substr(0, equals));
+    if (!type.ok()) return type.error().prefixed(where);
+    float weight = 0;
+    const char* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data() + equals + 1, end, weight);
+    if (parsed.ec != std::errc() || parsed.ptr != end || !(weight >= 0 && weight <= kWeightMax)) {
+      return Error{Code::kInvalid, where + ": the weight must be a number from 0 to 1,000,000"};
+    }
+    if ((*type == EventType::kReturn || *type == EventType::kSearch) && weight > 0) {
+      return Error{Code::kInvalid, where +
+                                       ": returns and searches never enter histories (returns "
+                                       "reduce the purchases they undo); leave it out"};
+    }
+    const auto slot = static_cast<std::size_t>(*type);
+    if (listed[slot]) return Error{Code::kInvalid, where + ": this type has a weight already"};
+    listed[slot] = true;
+    weights[slot] = weight;
+  }
+  return weights;
+}
+
 Result<Histories> build_histories(const Run& run, const EventTable& events, const CleanView& view,
                                   const Vocabulary& vocabulary, const EventTypes& types,
                                   const HistoryOptions& options) {
-  VT_TRY(const Weights weights, parse_weights(options.weights, types));
+  VT_TRY(const Weights weights, event_weights(options, types));
   VT_CHECK(view.quantity.size() == view.rows.size());
   Stage stage(run.monitor, "histories", view.rows.size(), "events");
   const Placement placement = place(events, view, vocabulary.users.size(), weights);

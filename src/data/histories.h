@@ -3,6 +3,7 @@
 // both ways.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -34,6 +35,11 @@ struct HistoryOptions {
               "a longer pause starts a new group"}};
   }
 };
+
+// What each event type weighs, by its number; 0: it has no place in histories.
+using EventWeights = std::array<float, 256>;
+// kInvalid when an option is malformed, naming it.
+Result<EventWeights> event_weights(const HistoryOptions& options, const EventTypes& types);
 
 // Immutable. Row r holds events [offsets[r], offsets[r+1]), ordered by time, ties by log order;
 // events without time come before the others, in log order. `group` counts from 0 within a row:
