@@ -1,5 +1,5 @@
-// The one container for everything fitted: named tensors and named documents in one file, versioned,
-// checksummed, memory-mapped. The bytes are specified in docs/formats.md.
+// The one container for everything fitted: named tensors and named documents in one file,
+// versioned, checksummed, memory-mapped. The bytes are specified in docs/formats.md.
 //
 // Names are slash paths ("item_knn/weights"); scope() prefixes them so that models can hold models.
 #pragma once
@@ -9,6 +9,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "base/array.h"
@@ -21,22 +23,34 @@ enum class ElementType : std::uint32_t { kU8 = 1, kU16, kI32, kU32, kI64, kU64, 
 
 template <class T>
 constexpr ElementType element_type() {
-  if constexpr (std::is_enum_v<T>) return element_type<std::underlying_type_t<T>>();
-  else if constexpr (std::is_same_v<T, std::uint8_t>) return ElementType::kU8;
-  else if constexpr (std::is_same_v<T, std::uint16_t>) return ElementType::kU16;
-  else if constexpr (std::is_same_v<T, std::int32_t>) return ElementType::kI32;
-  else if constexpr (std::is_same_v<T, std::uint32_t>) return ElementType::kU32;
-  else if constexpr (std::is_same_v<T, std::int64_t>) return ElementType::kI64;
-  else if constexpr (std::is_same_v<T, std::uint64_t>) return ElementType::kU64;
-  else if constexpr (std::is_same_v<T, float>) return ElementType::kF32;
+  if constexpr (std::is_enum_v<T>)
+    return element_type<std::underlying_type_t<T>>();
+  else if constexpr (std::is_same_v<T, std::uint8_t>)
+    return ElementType::kU8;
+  else if constexpr (std::is_same_v<T, std::uint16_t>)
+    return ElementType::kU16;
+  else if constexpr (std::is_same_v<T, std::int32_t>)
+    return ElementType::kI32;
+  else if constexpr (std::is_same_v<T, std::uint32_t>)
+    return ElementType::kU32;
+  else if constexpr (std::is_same_v<T, std::int64_t>)
+    return ElementType::kI64;
+  else if constexpr (std::is_same_v<T, std::uint64_t>)
+    return ElementType::kU64;
+  else if constexpr (std::is_same_v<T, float>)
+    return ElementType::kF32;
   else {
     static_assert(std::is_same_v<T, double>);
     return ElementType::kF64;
   }
 }
 
-// Streams to `path` + ".partial" and renames in finish(). The first failure sticks and finish() reports
-// it; until then everything else is ignored, so save() of a model needs no error handling.
+// `kind` has 1 to 40 bytes. Names have 1 to 1024 bytes and differ; tensors have at most 8
+// dimensions; documents are JSON (NaN becomes null) and nest at most kJsonDepthMax levels. Strings
+// are any bytes.
+//
+// Streams to `path` + ".partial" and renames in finish(). The first failure sticks and finish()
+// reports it; until then everything else is ignored, so save() of a model needs no error handling.
 // Not thread-safe. Destroying without finish() removes the partial file.
 class ArchiveWriter {
  public:
@@ -46,12 +60,18 @@ class ArchiveWriter {
   ArchiveWriter& operator=(const ArchiveWriter&) = delete;
 
   template <class T>
-  void tensor(std::string_view name, std::span<const T> values, std::vector<std::int64_t> shape = {}) {
+  void tensor(std::string_view name, std::span<const T> values,
+              std::vector<std::int64_t> shape = {}) {
     write_tensor(name, element_type<T>(), std::as_bytes(values), values.size(), std::move(shape));
   }
   template <class T>
   void tensor(std::string_view name, const Array<T>& values, std::vector<std::int64_t> shape = {}) {
     tensor(name, values.span(), std::move(shape));
+  }
+  template <class T>
+  void tensor(std::string_view name, const std::vector<T>& values,
+              std::vector<std::int64_t> shape = {}) {
+    tensor(name, std::span<const T>(values), std::move(shape));
   }
   void document(std::string_view name, const Value& value);
   void strings(std::string_view name, std::span<const std::string> values);
@@ -68,8 +88,10 @@ class ArchiveWriter {
   std::unique_ptr<State> state_;
 };
 
-// Opens, maps and validates: header, version, kind, directory and every checksum. Arrays that it hands out
-// keep the mapping alive. Thread-safe after open().
+// Opens, maps and validates: header, version, kind, directory and every checksum. Arrays that it
+// hands out keep the mapping alive. Thread-safe after open(), except enter() and leave(). What is
+// damaged, missing or of another type is kCorrupt, with the file, the name and the remedy; another
+// kind is kInvalid, another format version kUnsupported.
 class ArchiveReader {
  public:
   static Result<std::unique_ptr<ArchiveReader>> open(FileSystem& files, const std::string& path,
@@ -86,7 +108,7 @@ class ArchiveReader {
   Result<Value> document(std::string_view name) const;
   Result<std::vector<std::string>> strings(std::string_view name) const;
   bool has(std::string_view name) const;
-  std::vector<std::string> names() const;
+  std::vector<std::string> names() const;  // inside the present scope and without it, sorted
 
   void enter(std::string_view scope);
   void leave();

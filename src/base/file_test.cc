@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/fault_files.h"
+#include "tests/memory_files.h"
 #include "tests/temp_folder.h"
 
 namespace vitrine {
@@ -164,26 +165,32 @@ TEST(FaultFiles, ACrashDropsWhatWasNotSynced) {
   EXPECT_EQ(read_file(files, folder + "/kept").value(), "dur!");
 }
 
-TEST(FaultFiles, ACrashUndoesTheRenameOfAFolder) {
-  const TempFolder temp;
-  FaultFiles files;
+void check_renames_of_folders(FileSystem& under, const std::string& root) {
+  FaultFiles files(under);
   const auto build = [&](bool sync) {
-    ASSERT_TRUE(files.make_folder(temp.path() + "/new").ok());
-    auto file = files.create(temp.path() + "/new/x").value();
+    ASSERT_TRUE(files.make_folder(root + "/new").ok());
+    auto file = files.create(root + "/new/x").value();
     ASSERT_TRUE(file->append(as_bytes("1")).ok());
     ASSERT_TRUE(file->sync().ok());
-    ASSERT_TRUE(files.sync_folder(temp.path() + "/new").ok());
-    ASSERT_TRUE(files.rename(temp.path() + "/new", temp.path() + "/live").ok());
+    ASSERT_TRUE(files.sync_folder(root + "/new").ok());
+    ASSERT_TRUE(files.rename(root + "/new", root + "/live").ok());
     if (sync) {
-      ASSERT_TRUE(files.sync_folder(temp.path()).ok());
+      ASSERT_TRUE(files.sync_folder(root).ok());
     }
     files.crash();
   };
   build(false);
-  EXPECT_EQ(read_file(files, temp.path() + "/new/x").value(), "1");
+  EXPECT_EQ(read_file(files, root + "/new/x").value(), "1");
   build(true);
-  EXPECT_EQ(real_files().list(temp.path()).value(), std::vector<std::string>{"live"});
-  EXPECT_EQ(read_file(files, temp.path() + "/live/x").value(), "1");
+  EXPECT_EQ(under.list(root).value(), std::vector<std::string>{"live"});
+  EXPECT_EQ(read_file(files, root + "/live/x").value(), "1");
+}
+
+TEST(FaultFiles, ACrashUndoesTheRenameOfAFolder) {
+  const TempFolder temp;
+  check_renames_of_folders(real_files(), temp.path());
+  MemoryFiles memory;
+  check_renames_of_folders(memory, ".");
 }
 
 }  // namespace
