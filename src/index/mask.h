@@ -1,5 +1,5 @@
-// Which items may be in a list: a shared bitmap (what may be shown at all) and a short sorted list of this
-// query's own exclusions. Owns nothing; a default mask allows everything.
+// Which items may be in a list: a shared bitmap (what may be shown at all) and a short sorted list
+// of this query's own exclusions. Owns nothing; a default mask allows everything.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,10 @@ class Bitmap {
   bool test(std::size_t i) const { return i < size_ && (words_[i / 64] >> (i % 64) & 1) != 0; }
   void set(std::size_t i, bool value = true) {
     const std::uint64_t bit = std::uint64_t{1} << (i % 64);
-    if (value) words_[i / 64] |= bit; else words_[i / 64] &= ~bit;
+    if (value)
+      words_[i / 64] |= bit;
+    else
+      words_[i / 64] &= ~bit;
   }
   std::span<const std::uint64_t> words() const { return words_; }
 
@@ -34,8 +37,8 @@ class Bitmap {
 };
 
 struct ItemMask {
-  const Bitmap* allowed = nullptr;          // null: every item
-  std::span<const ItemIndex> excluded = {}; // ascending
+  const Bitmap* allowed = nullptr;           // null: every item
+  std::span<const ItemIndex> excluded = {};  // ascending
   bool allows(ItemIndex i) const {
     return (allowed == nullptr || allowed->test(raw(i))) &&
            !std::binary_search(excluded.begin(), excluded.end(), i);

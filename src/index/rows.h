@@ -1,7 +1,7 @@
-// Retrieval by accumulating weighted rows: score(j) = sum over the given rows of weight * row[j]. Rows are
-// item->item rows (sparse or dense), neighbours' histories, or one constant row. A list holds only items
-// with a non-zero entry for sparse rows; all items for dense and constant rows. Ties go to the lower index.
-// Everything runs on the caller's thread and is thread-safe.
+// Retrieval by accumulating weighted rows: score(j) = sum over the given rows of weight * row[j].
+// Rows are item->item rows (sparse or dense), neighbours' histories, or one constant row. A list
+// holds only items with a non-zero entry for sparse rows; all items for dense and constant rows.
+// Ties go to the lower index. Everything runs on the caller's thread and is thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -6,52 +6,15 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <set>
-#include <string>
+#include <vector>
+
+#include "index/testing.h"
 
 namespace vitrine {
-
-std::ostream& operator<<(std::ostream& out, const Candidate& c) {
-  return out << "(" << raw(c.item) << ", " << c.score << ")";
-}
-bool operator==(const Candidate& a, const Candidate& b) {
-  return a.item == b.item && a.score == b.score;
-}
 
 namespace {
 
 using List = std::vector<Candidate>;
-
-// A mask that owns what it points to.
-struct OwnedMask {
-  std::optional<Bitmap> allowed;
-  std::vector<ItemIndex> excluded;
-  ItemMask mask() const { return {allowed ? &*allowed : nullptr, excluded}; }
-};
-
-OwnedMask any_mask(std::size_t items) {
-  OwnedMask m;
-  const int kind = *rc::gen::inRange(0, 3);
-  if (kind > 0) {
-    m.allowed.emplace(*rc::gen::inRange<std::size_t>(0, items + 5));
-    for (std::size_t i = 0; i < m.allowed->size(); ++i) {
-      m.allowed->set(i, kind == 1 ? *rc::gen::arbitrary<bool>() : i % 7 == 0);
-    }
-  }
-  const auto excluded = *rc::gen::container<std::set<std::uint32_t>>(
-      rc::gen::inRange<std::uint32_t>(0, static_cast<std::uint32_t>(items + 3)));
-  for (const std::uint32_t i : excluded) m.excluded.push_back(ItemIndex{i});
-  return m;
-}
-
-// Sorts everything that the mask allows and cuts.
-List slow_top(List all, const ItemMask& mask, int n) {
-  std::erase_if(all,
-                [&](const Candidate& c) { return std::isnan(c.score) || !mask.allows(c.item); });
-  std::sort(all.begin(), all.end(), better);
-  all.resize(std::min(all.size(), static_cast<std::size_t>(std::max(n, 0))));
-  return all;
-}
 
 List numbered(std::span<const float> scores) {
   List all;

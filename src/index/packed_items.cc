@@ -1,0 +1,95 @@
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "index/bfloat16.h"
+#include "index/scan.h"
+
+namespace vitrine {
+namespace {
+
+constexpr std::int64_t kChunkBytes = 256 << 10;
+// Far enough from the largest float that no sum of products of screened vectors overflows.
+constexpr double kScreenNormMax = 1e18;
+
+double norm_of(std::span<const float> row) {
+  double sum = 0;
+  for (const float v : row) sum += double{v} * double{v};
+  return std::sqrt(sum);
+}
+
+}  // namespace
+
+PackedItems::PackedItems(MatrixView<const float> items, const Kernels& kernels)
+    : kernels_(&kernels),
+      items_(items.rows),
+      width_(items.cols),
+      rounded_width_((items.cols + 31) / 32 * 32),
+      padded_((items.rows + kPanel - 1) / kPanel * kPanel) {
+  order_by_norm(items);
+  cut_into_chunks();
+  const bool finite = norms_.empty() || norms_.front() < kScreenNormMax;  // NaN counts as infinite
+  if (kernels.screen != nullptr && finite && width_ > 0 && items_ > 0) {
+    fill_vectors(items);
+  } else {
+    fill_panels(items);
+  }
+}
+
+void PackedItems::order_by_norm(MatrixView<const float> items) {
+  std::vector<double> norms(static_cast<std::size_t>(items_));
+  for (std::int64_t i = 0; i < items_; ++i) {
+    const double norm = norm_of(items.row(i));
+    norms[static_cast<std::size_t>(i)] = std::isnan(norm) ? HUGE_VAL : norm;
+  }
+  std::vector<std::uint32_t> order(norms.size());
+  std::iota(order.begin(), order.end(), 0u);
+  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return norms[a] > norms[b] || (norms[a] == norms[b] && a < b);
+  });
+  order_.reserve(order.size());
+  norms_.reserve(order.size());
+  for (const std::uint32_t i : order) {
+    order_.push_back(ItemIndex{i});
+    norms_.push_back(norms[i]);
+  }
+}
+
+void PackedItems::cut_into_chunks() {
+  const std::int64_t row_bytes = std::max<std::int64_t>(width_, 1) * std::int64_t{sizeof(float)};
+  const std::int64_t size =
+      std::clamp<std::int64_t>(kChunkBytes / row_bytes / kPanel * kPanel, kPanel, 1024);
+  for (std::int64_t first = 0; first < padded_; first += size) {
+    const double norm = norms_[static_cast<std::size_t>(first)];
+    chunks_.push_back({first, std::min(size, padded_ - first), norm, 0, 0});
+  }
+}
+
+void PackedItems::fill_panels(MatrixView<const float> items) {
+  data_.assign(static_cast<std::size_t>(padded_ * width_), 0.0f);
+  for (std::int64_t p = 0; p < items_; ++p) {
+    const float* row = items.data + raw(order_[static_cast<std::size_t>(p)]) * items.stride;
+    float* column = data_.data() + p / kPanel * kPanel * width_ + p % kPanel;
+    for (std::int64_t k = 0; k < width_; ++k) column[k * kPanel] = row[k];
+  }
+}
+
+void PackedItems::fill_vectors(MatrixView<const float> items) {
+  data_.assign(static_cast<std::size_t>(items_ * width_), 0.0f);
+  rounded_.assign(static_cast<std::size_t>(padded_ * rounded_width_), 0);
+  // Both the float32 chain and the tile's sums: each of their additions errs by 2^-24 of what is
+  // there.
+  const double rounding = 4.0 * static_cast<double>(rounded_width_ + 8) * 0x1p-24;
+  for (Chunk& chunk : chunks_) {
+    const std::int64_t end = std::min(items_, chunk.first + chunk.count);
+    for (std::int64_t p = chunk.first; p < end; ++p) {
+      const float* row = items.data + raw(order_[static_cast<std::size_t>(p)]) * items.stride;
+      std::copy_n(row, width_, data_.data() + p * width_);
+      const RoundedNorms norms = round_vector(row, width_, 2, rounded_.data() + p * rounded_width_);
+      chunk.error = std::max(chunk.error, norms.error + rounding * norms.norm);
+      chunk.rounded_norm = std::max(chunk.rounded_norm, norms.rounded);
+    }
+  }
+}
+
+}  // namespace vitrine

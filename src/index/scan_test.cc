@@ -1,0 +1,143 @@
+#include "index/scan.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "base/random.h"
+#include "index/bfloat16.h"
+#include "index/testing.h"
+
+namespace vitrine {
+namespace {
+
+using List = std::vector<Candidate>;
+
+// The score of the contract, one item at a time, and a full sort.
+List slow_scan(std::span<const float> query, MatrixView<const float> items, const ItemMask& mask,
+               int n) {
+  List all;
+  for (std::int64_t i = 0; i < items.rows; ++i) {
+    float score = 0;
+    for (std::size_t k = 0; k < query.size(); ++k)
+      score = std::fma(query[k], items.row(i)[k], score);
+    all.push_back({ItemIndex{static_cast<std::uint32_t>(i)}, score});
+  }
+  return slow_top(std::move(all), mask, n);
+}
+
+// How the vectors of a sample look: each kind is a hard case of its own.
+enum class Kind { kNormal, kTies, kSkewed, kNear, kWild, kTiny, kZero };
+
+float draw(const Random& random, Kind kind, std::uint64_t row, std::uint64_t at) {
+  const double x = random.normal(at);
+  switch (kind) {
+    case Kind::kNormal:
+      return static_cast<float>(x);
+    case Kind::kTies:
+      return static_cast<float>(std::round(x));
+    case Kind::kSkewed:
+      return static_cast<float>(x / static_cast<double>(row + 1));
+    case Kind::kNear:
+      return static_cast<float>(1.0 + 1e-6 * x);  // all alike after rounding
+    case Kind::kTiny:
+      return static_cast<float>(x * 1e-22);
+    case Kind::kZero:
+      return 0.0f;
+    case Kind::kWild:
+      break;
+  }
+  const std::uint64_t pick = random.fork("wild").below(at, 300);
+  if (pick == 0) return std::numeric_limits<float>::quiet_NaN();
+  if (pick == 1) return std::numeric_limits<float>::infinity();
+  if (pick < 20) return static_cast<float>(x * 1e30);
+  return static_cast<float>(x);
+}
+
+Matrix sample(std::int64_t rows, std::int64_t width, Kind kind, std::uint64_t seed) {
+  Matrix m(rows, width);
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t k = 0; k < width; ++k) {
+      m(i, k) = draw(Random(seed), kind, static_cast<std::uint64_t>(i),
+                     static_cast<std::uint64_t>(i * width + k));
+    }
+  }
+  return m;
+}
+
+Kind any_kind() {
+  return *rc::gen::element(Kind::kNormal, Kind::kTies, Kind::kSkewed, Kind::kNear, Kind::kWild,
+                           Kind::kTiny, Kind::kZero);
+}
+
+TEST(Scan, ListsEqualAFullSortOnEveryRowOfTheTable) {
+  EXPECT_TRUE(rc::check([] {
+    const std::int64_t count = *rc::gen::inRange(0, 300), width = *rc::gen::inRange(0, 70);
+    const auto seed = *rc::gen::arbitrary<std::uint64_t>();
+    const Matrix items = sample(count, width, any_kind(), seed);
+    const Matrix queries = sample(*rc::gen::inRange(0, 45), width, any_kind(), seed + 1);
+    const int n = *rc::gen::element(0, 1, 3, 20, 400);
+    std::vector<OwnedMask> owned(
+        *rc::gen::arbitrary<bool>() ? 1 : static_cast<std::size_t>(queries.rows()));
+    std::vector<ItemMask> masks;
+    for (OwnedMask& m : owned) m = any_mask(static_cast<std::size_t>(count));
+    for (const OwnedMask& m : owned) masks.push_back(m.mask());
+    for (const Kernels* row : all_kernels()) {
+      CandidateBlock got;
+      scan_top(queries.view(), PackedItems(items.view(), *row), masks, n, got);
+      RC_ASSERT(got.queries() == static_cast<std::size_t>(queries.rows()));
+      for (std::size_t q = 0; n > 0 && q < got.queries(); ++q) {
+        const List list(got.row(q).begin(), got.row(q).end());
+        const std::span<const float> query = queries.row(static_cast<std::int64_t>(q));
+        RC_ASSERT(list == slow_scan(query, items.view(), mask_of(masks, q), n));
+      }
+    }
+  }));
+}
+
+TEST(Scan, ManyItemsAndGroupsOfQueries) {
+  const Matrix items = sample(5'000, 48, Kind::kSkewed, 1);
+  const Matrix queries = sample(1'000, 48, Kind::kNormal, 2);
+  const ItemMask everything;
+  for (const Kernels* row : all_kernels()) {
+    CandidateBlock got;
+    scan_top(queries.view(), PackedItems(items.view(), *row), std::span(&everything, 1), 10, got);
+    for (std::int64_t q = 0; q < queries.rows(); q += 37) {
+      const auto list = got.row(static_cast<std::size_t>(q));
+      EXPECT_EQ(List(list.begin(), list.end()),
+                slow_scan(queries.row(q), items.view(), everything, 10));
+    }
+  }
+}
+
+TEST(Scan, ItemsThatRoundAlikeAreToldApart) {
+  const Matrix items = sample(3'000, 64, Kind::kNear, 3);
+  const Matrix queries = sample(40, 64, Kind::kNear, 4);
+  const ItemMask everything;
+  CandidateBlock got;
+  scan_top(queries.view(), PackedItems(items.view()), std::span(&everything, 1), 20, got);
+  for (std::int64_t q = 0; q < queries.rows(); ++q) {
+    const auto list = got.row(static_cast<std::size_t>(q));
+    EXPECT_EQ(List(list.begin(), list.end()),
+              slow_scan(queries.row(q), items.view(), everything, 20));
+  }
+}
+
+TEST(Bfloat16, RoundsToTheNearestAndDropsWhatIsBelowNormal) {
+  EXPECT_EQ(from_bfloat16(to_bfloat16(1.0f)), 1.0f);
+  EXPECT_EQ(from_bfloat16(to_bfloat16(1.00390625f)), 1.0f);  // a tie goes to the even neighbour
+  EXPECT_EQ(from_bfloat16(to_bfloat16(1.0078125f)), 1.0078125f);
+  EXPECT_EQ(from_bfloat16(to_bfloat16(-3e-39f)), 0.0f);
+  const Random random(5);
+  for (std::uint64_t i = 0; i < 1'000; ++i) {
+    const auto v =
+        static_cast<float>(random.normal(i) * std::pow(10.0, random.uniform(i) * 40 - 20));
+    EXPECT_LE(std::abs(from_bfloat16(to_bfloat16(v)) - v), std::abs(v) * 0x1p-8);
+  }
+}
+
+}  // namespace
+}  // namespace vitrine
