@@ -20,14 +20,18 @@ struct EventTable {
   std::vector<Timestamp> received;
   std::vector<std::uint32_t> session, order;
   std::vector<std::uint64_t> sequence;  // in the event log
-  std::vector<std::uint64_t>
-      content;  // hash of what the shop said, ids included: equal content, equal hash
+  std::vector<std::uint64_t> content;   // equal for events that say the same, id and receipt aside
   StringIndex sessions, orders;
 
   static constexpr std::uint32_t kNone = ~0u;
+  static constexpr std::uint64_t kNobody = ~std::uint64_t{0};
   std::size_t size() const { return item.size(); }
-  // Adds the ids to the vocabulary and a row. An event with neither user nor session gets kNone in
-  // both.
+  // One number for each known user and each anonymous session; kNobody without either.
+  std::uint64_t person(std::size_t row) const {
+    if (user[row] != kNoUser) return raw(user[row]);
+    return session[row] == kNone ? kNobody : (std::uint64_t{1} << 32) + session[row];
+  }
+  // Adds the ids to the vocabulary and a row. The caller passes one vocabulary throughout.
   void add(const Event& event, std::uint64_t sequence_number, Vocabulary& vocabulary);
 };
 

@@ -34,8 +34,8 @@ inline Histories make_histories(const std::vector<std::vector<HistoryEvent>>& ro
   return {std::move(offsets), std::move(events), users, items};
 }
 
-// Up to 12 persons with up to 9 events on 8 items; times collide often; about a third of the
-// histories have none at all.
+// Up to 12 persons with up to 9 events on 8 items; times collide often; some events, and all of
+// about a third of the histories, have none.
 inline Histories arbitrary_histories() {
   const bool timed = *rc::gen::weightedElement<bool>({{2, true}, {1, false}});
   const auto persons = *rc::gen::inRange<std::uint32_t>(1, 13);
@@ -43,12 +43,17 @@ inline Histories arbitrary_histories() {
   std::vector<std::vector<HistoryEvent>> rows(persons);
   for (auto& row : rows) {
     row.resize(*rc::gen::inRange<std::size_t>(0, 10));
+    std::size_t untimed =
+        timed ? *rc::gen::weightedElement<std::size_t>({{6, 0}, {1, 1}, {1, 5}}) : row.size();
     Timestamp time = *rc::gen::inRange<Timestamp>(0, 20);
     std::uint32_t group = 0;
     for (HistoryEvent& event : row) {
       event.item = ItemIndex{*rc::gen::inRange<std::uint32_t>(0, 8)};
       event.weight = static_cast<float>(*rc::gen::inRange(1, 9)) / 4;
-      if (timed) event.time = (time += *rc::gen::inRange<Timestamp>(0, 3)) * kDay;
+      if (untimed > 0)
+        --untimed;
+      else
+        event.time = (time += *rc::gen::inRange<Timestamp>(0, 3)) * kDay;
       event.group = group += *rc::gen::inRange<std::uint32_t>(0, 2);
     }
     if (!row.empty()) {

@@ -94,7 +94,8 @@ class Split {
 };
 
 // Deterministic: draws come from run.random.fork("split"). kInvalid, naming the remedy, where the
-// data cannot be split so: no times for kind "time", an empty training part, or nobody to ask.
+// data cannot be split so: kind "time" where half of the events have none, an empty training part,
+// or nobody to ask.
 Result<Split> make_split(const Run& run, const Histories& all, const SplitOptions& options);
 
 // The paper's own files: `train` is fitted, each user's events in `test` are the truth, all of

@@ -229,8 +229,7 @@ TEST(Split, TimeWithoutTimesNamesTheRemedy) {
       make_split(QuietRun(), make_histories({{event(0), event(1)}}, 1, 2), kind("time"));
   ASSERT_FALSE(split.ok());
   EXPECT_EQ(split.error().code, Code::kInvalid);
-  EXPECT_THAT(split.error().message,
-              HasSubstr("kind=last (file order) and kind=random work without"));
+  EXPECT_THAT(split.error().message, HasSubstr("only 0 of 2 have one; kind=last (in file order)"));
 }
 
 TEST(Split, LeaveOneOutAsInTheSequentialPapers) {
