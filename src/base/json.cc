@@ -19,13 +19,13 @@ namespace dom = simdjson::dom;
 
 Error invalid(std::string text) { return Error{Code::kInvalid, "JSON: " + std::move(text)}; }
 
-Result<Value> convert(dom::element element, int depth);
+Result<Value> convert(dom::element element);
 
-Result<Value> convert_list(dom::array array, int depth) {
+Result<Value> convert_list(dom::array array) {
   List list;
   list.reserve(std::min<std::size_t>(array.size(), 4096));
   for (const dom::element element : array) {
-    VT_TRY(Value value, convert(element, depth - 1));
+    VT_TRY(Value value, convert(element));
     list.push_back(std::move(value));
   }
   return Value(std::move(list));
@@ -42,26 +42,25 @@ std::optional<std::string_view> repeated_key(const std::vector<Table::Entry>& en
   return *twin;
 }
 
-Result<Value> convert_table(dom::object object, int depth) {
+Result<Value> convert_table(dom::object object) {
   std::vector<Table::Entry> entries;
   for (const dom::key_value_pair field : object) {
-    VT_TRY(Value value, convert(field.value, depth - 1));
+    VT_TRY(Value value, convert(field.value));
     entries.emplace_back(std::string(field.key), std::move(value));
   }
   if (const auto key = repeated_key(entries)) {
-    return invalid("key '" + std::string(key->substr(0, 64)) + "' appears twice in one object");
+    return invalid("key " + to_json(key->substr(0, 64)) + " appears twice in one object");
   }
   return Value(Table(std::move(entries)));
 }
 
-Result<Value> convert(dom::element element, int depth) {
+Result<Value> convert(dom::element element) {
   using Type = dom::element_type;
   switch (element.type()) {
     case Type::ARRAY:
+      return convert_list(element.get_array().value_unsafe());
     case Type::OBJECT:
-      if (depth <= 0) return invalid("nested too deep");
-      if (element.is_array()) return convert_list(element.get_array().value_unsafe(), depth);
-      return convert_table(element.get_object().value_unsafe(), depth);
+      return convert_table(element.get_object().value_unsafe());
     case Type::STRING:
       return Value(element.get_string().value_unsafe());
     case Type::INT64:
@@ -142,8 +141,7 @@ Error explain(simdjson::error_code code, std::string_view text, int depth_max) {
 
 Result<Value> parse(std::string_view text, int depth_max, bool widened) {
   dom::parser parser;
-  // simdjson counts one level more than there are brackets.
-  const auto levels = static_cast<std::size_t>(std::max(depth_max, 1)) + 1;
+  const auto levels = static_cast<std::size_t>(std::max(depth_max, 1));
   if (const auto code = parser.allocate(text.size(), levels)) return explain(code, text, depth_max);
   const simdjson::padded_string padded(text);
   if (padded.data() == nullptr) return explain(simdjson::MEMALLOC, text, depth_max);
@@ -153,7 +151,7 @@ Result<Value> parse(std::string_view text, int depth_max, bool widened) {
     return parse(widen_integers(text), depth_max, true);
   }
   if (code != simdjson::SUCCESS) return explain(code, text, depth_max);
-  return convert(root, std::max(depth_max, 1));
+  return convert(root);
 }
 
 // --- out -----------------------------------------------------------------------------------------

@@ -153,7 +153,7 @@ Result<Value> check(const Spec& spec, const Value& value, std::string_view where
   }
   if (spec.kind == Kind::kInt || spec.kind == Kind::kFloat) {
     if (in_range(spec, value)) return value;
-    const std::string range = spec.bounded ? range_of(spec) : std::string(type_name(spec.kind));
+    const std::string range = bound(spec, spec.low) + " to " + bound(spec, spec.high);
     return wrong(spec, value, where, "is out of range", range);
   }
   if (spec.kind == Kind::kString && !spec.choices.empty()) {
