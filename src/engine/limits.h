@@ -6,6 +6,9 @@
 
 namespace vitrine {
 
+inline constexpr std::size_t kHistoryMax = 300;  // live events kept of each person
+inline constexpr std::uint64_t kLiveBytesMax = std::uint64_t{1} << 30;  // persons in memory
+inline constexpr int kPopularDays = 92;                   // days with counts of their own
 inline constexpr int kListMax = 10'000;                   // items asked for in one list
 inline constexpr std::size_t kBatchMax = 1'000'000;       // records in one call
 inline constexpr std::size_t kRequestHistoryMax = 1'000;  // events given with a request

@@ -1,0 +1,85 @@
+// What people did up to this moment, in memory: each person's latest events and how often each item
+// was wanted on each day. A fold of the event log: fed with every event in the order of the log, it
+// is the same after any restart.
+//
+// A person is a known user, or one session of an anonymous visitor. Persons live in shards; those
+// not heard of lately move to the state store when memory is full and come back when asked for. The
+// state store is derived too, so opening empties it.
+//
+// Thread safety: one thread at a time calls apply(); everything else runs from any thread beside
+// it. A list asked for after apply() returned sees its event.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "data/event.h"
+#include "data/histories.h"
+#include "data/query.h"
+#include "engine/limits.h"
+#include "store/state_store.h"
+
+namespace vitrine {
+
+struct Person {
+  UserIndex user = kNoUser;
+  std::string_view session;  // counts when there is no user
+};
+
+struct LiveLimits {
+  std::size_t history = kHistoryMax;           // events kept of each person, the latest
+  std::uint64_t memory_bytes = kLiveBytesMax;  // of persons in memory
+};
+
+struct LiveStats {
+  std::uint64_t persons = 0;       // in memory
+  std::uint64_t events = 0;        // of these
+  std::uint64_t evictions = 0;     // to the state store since opening
+  std::uint64_t memory_bytes = 0;  // persons and counters
+};
+
+class LiveState {
+ public:
+  // kInvalid when the options are wrong. `store` outlives the state; its keys under "live/" are
+  // taken over.
+  static Result<std::unique_ptr<LiveState>> open(const HistoryOptions& options,
+                                                 const EventTypes& types, StateStore& store,
+                                                 LiveLimits limits = {});
+  ~LiveState();
+  LiveState(const LiveState&) = delete;
+  LiveState& operator=(const LiveState&) = delete;
+
+  // Folds one event of the log in. Sequences rise from call to call; one that is not above the last
+  // is ignored, so that folding again changes nothing. An event enters the history by its time and
+  // its weight as in build_histories(); a return takes its pieces out of the person's latest
+  // purchases of the item that are not later than it. An error is the state store's: the event is
+  // counted all the same, nothing is lost, but memory stays above its limit.
+  Status apply(std::uint64_t sequence, const Event& event, const Person& person, ItemIndex item);
+  std::uint64_t sequence() const { return sequence_.load(std::memory_order_acquire); }
+
+  // The person's latest events in time order, groups as in Histories, numbered from 0. Empty for
+  // somebody unknown. An error is the state store's.
+  Result<std::vector<HistoryEvent>> history(const Person& person) const;
+  // Forgets the person's events. Counts of items stay: they name nobody.
+  Status erase(const Person& person);
+
+  // The n items with the highest sum of weights over the latest `days` days (at most kPopularDays;
+  // 0: of all times) up to the newest day that an event has, best first, of those that `allowed`
+  // lets through.
+  std::vector<Candidate> popular(int days, std::size_t n,
+                                 const std::function<bool(ItemIndex)>& allowed) const;
+
+  LiveStats stats() const;
+
+ private:
+  struct Impl;
+  explicit LiveState(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+  std::atomic<std::uint64_t> sequence_{0};
+};
+
+}  // namespace vitrine
