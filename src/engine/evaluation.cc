@@ -1,6 +1,7 @@
 // `vitrine evaluate`: models and baselines over one split, side by side.
 #include <algorithm>
 
+#include "base/json.h"
 #include "engine/fitting.h"
 #include "engine/trainer.h"
 #include "eval/trec.h"
@@ -76,13 +77,15 @@ struct DumpNames {
   std::string of_item(ItemIndex item) const { return std::string(vocabulary.id(item)); }
 };
 
-Status dump(FileSystem& files, const std::string& folder, const std::string& model,
-            const EvaluatedLists& lists, const DumpNames& names) {
+// <split>.qrels and <model>.run; metrics.json follows when all models are done (tests/ranx reads
+// them).
+Status dump(FileSystem& files, const std::string& folder, const std::string& split,
+            const std::string& model, const EvaluatedLists& lists, const DumpNames& names) {
   const auto case_name = [&](std::size_t i) { return names.of_case(i); };
   const auto item_name = [&](ItemIndex item) { return names.of_item(item); };
   VT_TRY(files.make_folder(folder));
-  VT_TRY(write_qrels(files, folder + "/qrels.txt", lists, case_name, item_name));
-  return write_run(files, folder + "/" + model + ".run.txt", lists, case_name, item_name, model);
+  VT_TRY(write_qrels(files, folder + "/" + split + ".qrels", lists, case_name, item_name));
+  return write_run(files, folder + "/" + model + ".run", lists, case_name, item_name, model);
 }
 
 // The metric that is compared: the one that training goes by, at a cutoff that was measured.
@@ -126,7 +129,8 @@ Result<EvaluationTable> evaluate_models(const Run& run, const Config& config, co
            evaluate(run, recommender_of(model.name, *fitted.named.model), split, counts, options,
                     dump_folder.empty() ? nullptr : &lists));
     if (!dump_folder.empty()) {
-      VT_TRY(dump(files, dump_folder, model.name, lists, {split, data.vocabulary}));
+      VT_TRY(dump(files, dump_folder, split_options.kind, model.name, lists,
+                  {split, data.vocabulary}));
     }
     table.cases = evaluation.cases;
     table.models.push_back({model.name, std::move(evaluation), fitted.usage, {}});
@@ -138,6 +142,10 @@ Result<EvaluationTable> evaluate_models(const Run& run, const Config& config, co
     if (model.evaluation.find(metric) == nullptr) continue;
     VT_TRY(Comparison comparison, compare(run, model.evaluation, baseline, metric, options));
     model.comparisons.push_back(std::move(comparison));
+  }
+  if (!dump_folder.empty()) {
+    VT_TRY(write_file_atomically(files, dump_folder + "/metrics.json",
+                                 to_json_pretty(table.to_json()) + "\n"));
   }
   return table;
 }
