@@ -1,5 +1,5 @@
 // A FileSystem that lives in memory, for tests and fuzzers: no disk, no waiting. Thread-safe; one
-// file is written by one thread. Errors have the codes of the real one.
+// file is written by one thread. Folders come by themselves; errors have the codes of the real one.
 #pragma once
 
 #include <algorithm>
@@ -69,9 +69,7 @@ class MemoryFiles final : public FileSystem {
 
   Status make_folder(const std::string& path) override {
     const std::lock_guard lock(mutex_);
-    for (std::string part = path; !folders_.contains(part); part = folder_of(part)) {
-      folders_.insert(part);
-    }
+    add_folder(path);
     return {};
   }
   Result<std::vector<std::string>> list(const std::string& folder) override {
@@ -142,6 +140,10 @@ class MemoryFiles final : public FileSystem {
     std::size_t size_;
   };
 
+  void add_folder(const std::string& path) {
+    for (std::string part = path; folders_.insert(part).second;) part = folder_of(part);
+  }
+
   Status rename_folder(const std::string& from, const std::string& to) {
     const auto moved = [&](const std::string& path) {
       return path == from || path.starts_with(from + "/") ? to + path.substr(from.size()) : path;
@@ -165,7 +167,7 @@ class MemoryFiles final : public FileSystem {
   }
   Result<std::unique_ptr<WritableFile>> open(const std::string& path,
                                              std::shared_ptr<std::string> bytes) {
-    if (!folders_.contains(folder_of(path))) return absent(path);
+    add_folder(folder_of(path));
     files_[path] = bytes;
     return std::unique_ptr<WritableFile>(new Writer(std::move(bytes)));
   }
