@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
+#include "tests/memory_files.h"
 
 namespace vitrine {
 namespace {
@@ -49,6 +50,69 @@ TEST(Catalogue, GrowsACategoryTree) {
   EXPECT_EQ(catalogue.find_category(catalogue.category_path(3)), 3u);
   EXPECT_EQ(catalogue.find_category(std::vector<std::string>{"Lights"}), kNoCategory);
   EXPECT_EQ(catalogue.find_category({}), kNoCategory);
+}
+
+void expect_equal(const Catalogue& a, const Catalogue& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::uint32_t i = 0; i < a.size(); ++i) {
+    const ItemIndex index{i};
+    EXPECT_EQ(to_json(item_to_json(a.item(index))), [&] {
+      Item without_id = b.item(index);
+      without_id.id = a.item(index).id;
+      return to_json(item_to_json(without_id));
+    }());
+    EXPECT_EQ(a.known(index), b.known(index));
+    EXPECT_EQ(a.available(index), b.available(index));
+    EXPECT_EQ(a.category(index), b.category(index));
+  }
+  ASSERT_EQ(a.categories(), b.categories());
+  for (CategoryIndex c = 0; c < a.categories(); ++c) {
+    EXPECT_EQ(a.category_path(c), b.category_path(c));
+    EXPECT_EQ(a.parent(c), b.parent(c));
+  }
+}
+
+TEST(Catalogue, ComesBackFromAnArchive) {
+  Catalogue catalogue = small_shop();
+  catalogue.set_available(ItemIndex{1}, false);
+  catalogue.erase(ItemIndex{0});  // its category stays, and keeps its number
+  MemoryFiles files;
+  for (int round = 0; round < 2; ++round) {
+    ArchiveWriter writer(files, "/a", "test");
+    catalogue.save(writer);
+    ASSERT_TRUE(writer.finish().ok());
+    const auto reader = ArchiveReader::open(files, "/a", "test");
+    ASSERT_TRUE(reader.ok()) << reader.error().message;
+    auto loaded = Catalogue::load(**reader);
+    ASSERT_TRUE(loaded.ok()) << loaded.error().message;
+    expect_equal(catalogue, *loaded);
+    catalogue = *loaded;
+  }
+  catalogue.put(ItemIndex{7}, item(R"({"id":"h","category":["Toys","New"]})"));
+  EXPECT_EQ(catalogue.category(ItemIndex{7}), 4u);
+}
+
+TEST(Catalogue, ArchivesThatContradictThemselvesAreRejected) {
+  const auto load = [](const std::vector<std::string>& items,
+                       const std::vector<std::uint8_t>& flags,
+                       const std::vector<std::string>& categories) {
+    MemoryFiles files;
+    ArchiveWriter writer(files, "/a", "test");
+    writer.enter("catalogue");
+    writer.strings("items", items);
+    writer.tensor("flags", std::span<const std::uint8_t>(flags));
+    writer.strings("categories", categories);
+    writer.strings("vectors/names", {});
+    writer.leave();
+    EXPECT_TRUE(writer.finish().ok());
+    return Catalogue::load(**ArchiveReader::open(files, "/a", "test")).ok();
+  };
+  EXPECT_TRUE(load({"{}"}, {3}, {R"(["a"])", R"(["a","b"])"}));
+  EXPECT_FALSE(load({"{}"}, {3, 3}, {}));
+  EXPECT_FALSE(load({"{"}, {3}, {}));
+  EXPECT_FALSE(load({R"({"price":"x"})"}, {3}, {}));
+  EXPECT_FALSE(load({"{}"}, {3}, {R"(["a"])", R"(["a"])"}));
+  EXPECT_FALSE(load({"{}"}, {3}, {"7"}));
 }
 
 TEST(Catalogue, ItemsComeAndGo) {

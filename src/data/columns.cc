@@ -241,6 +241,13 @@ SourceOptions map_by_names(SourceOptions source, const std::vector<std::string>&
       }
     }
   }
+  for (const std::string& name : names) {
+    const bool room = kind != kEvents && !name.empty() && source.attributes.size() < kAttributesMax;
+    const bool mapped =
+        std::any_of(std::begin(kColumnOptions), std::end(kColumnOptions),
+                    [&](const ColumnOption& o) { return source.*(o.member) == name; });
+    if (room && !mapped) source.attributes.push_back(name);
+  }
   if (kind == kEvents && source.type.empty() && source.default_type.empty()) {
     const bool bought = !source.order.empty() || !source.quantity.empty();
     source.default_type = !source.value.empty() ? "rating" : bought ? "purchase" : "view";

@@ -17,7 +17,9 @@
 namespace vitrine {
 
 // How the columns (CSV) or keys (JSON Lines) of a source become fields. Each option names a column; empty
-// means absent. A mapping by position uses "#1", "#2", ...; a constant is written "=purchase".
+// means absent. A mapping by position uses "#1", "#2", ...; a constant is written "=purchase". When no
+// column is mapped at all, CSV columns whose names speak for themselves are ("customer_id", "sku"), and
+// JSON Lines are read as item_from_json() and its relatives do. docs/import.md is the manual.
 struct SourceOptions {
   std::string path;                 // relative to the configuration file
   std::string format = "auto";      // by the file's name, then by its content
