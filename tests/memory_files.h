@@ -1,16 +1,13 @@
-// A FileSystem that lives in memory, for tests and fuzzers: no disk, no waiting. Thread-safe; one
-// file is written by one thread. Folders come by themselves; errors have the codes of the real one.
+// A FileSystem in memory, for fuzzers and for tests that open thousands of files. Folders need not
+// be made. Handles, readers and maps stay valid whatever happens to the name; the latter two hold
+// copies. One thread at a time uses one file.
 #pragma once
 
-#include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/file.h"
@@ -19,162 +16,104 @@ namespace vitrine {
 
 class MemoryFiles final : public FileSystem {
  public:
-  // Puts a file there, whatever its folder.
-  void put(const std::string& path, std::string_view bytes) {
-    const std::lock_guard lock(mutex_);
-    files_[path] = std::make_shared<std::string>(bytes);
-  }
-
   Result<std::unique_ptr<WritableFile>> create(const std::string& path) override {
     const std::lock_guard lock(mutex_);
-    return open(path, std::make_shared<std::string>());
+    auto& bytes = files_[path] = std::make_shared<std::string>();
+    return std::unique_ptr<WritableFile>(new Writer(bytes, mutex_));
   }
   Result<std::unique_ptr<WritableFile>> append_to(const std::string& path) override {
     const std::lock_guard lock(mutex_);
-    const auto found = files_.find(path);
-    return open(path, found != files_.end() ? found->second : std::make_shared<std::string>());
+    auto& bytes = files_[path];
+    if (!bytes) bytes = std::make_shared<std::string>();
+    return std::unique_ptr<WritableFile>(new Writer(bytes, mutex_));
   }
-
   Result<std::unique_ptr<SequentialFile>> read(const std::string& path) override {
-    const std::lock_guard lock(mutex_);
     VT_TRY(auto bytes, find(path));
     return std::unique_ptr<SequentialFile>(new Reader(*bytes));
   }
   Result<std::shared_ptr<const MappedFile>> map(const std::string& path) override {
-    const std::lock_guard lock(mutex_);
     VT_TRY(auto bytes, find(path));
-    return std::shared_ptr<const MappedFile>(std::make_shared<Mapping>(*bytes));
+    return std::shared_ptr<const MappedFile>(std::make_shared<Map>(*bytes));
   }
-
   Status truncate(const std::string& path, std::uint64_t size) override {
-    const std::lock_guard lock(mutex_);
     VT_TRY(auto bytes, find(path));
+    const std::lock_guard lock(mutex_);
     bytes->resize(size);
     return {};
   }
   Status rename(const std::string& from, const std::string& to) override {
-    const std::lock_guard lock(mutex_);
-    if (folders_.contains(from)) return rename_folder(from, to);
     VT_TRY(auto bytes, find(from));
-    files_.erase(from);
+    const std::lock_guard lock(mutex_);
     files_[to] = std::move(bytes);
+    files_.erase(from);
     return {};
   }
   Status remove(const std::string& path) override {
     const std::lock_guard lock(mutex_);
     files_.erase(path);
-    folders_.erase(path);
     return {};
   }
-
-  Status make_folder(const std::string& path) override {
-    const std::lock_guard lock(mutex_);
-    add_folder(path);
-    return {};
-  }
+  Status make_folder(const std::string&) override { return {}; }
   Result<std::vector<std::string>> list(const std::string& folder) override {
     const std::lock_guard lock(mutex_);
-    if (!folders_.contains(folder)) return absent(folder);
-    std::set<std::string> names;
-    const auto add = [&](const std::string& path) {
-      if (path != folder && folder_of(path) == folder)
-        names.insert(path.substr(path.rfind('/') + 1));
-    };
-    for (const auto& entry : files_) add(entry.first);
-    for (const std::string& path : folders_) add(path);
-    return std::vector<std::string>(names.begin(), names.end());
+    std::vector<std::string> names;
+    for (const auto& file : files_)
+      if (folder_of(file.first) == folder) names.push_back(file.first.substr(folder.size() + 1));
+    return names;
   }
-  Status sync_folder(const std::string& folder) override {
-    const std::lock_guard lock(mutex_);
-    if (!folders_.contains(folder)) return absent(folder);
-    return {};
-  }
+  Status sync_folder(const std::string&) override { return {}; }
 
  private:
+  using Bytes = std::shared_ptr<std::string>;
+
   class Writer final : public WritableFile {
    public:
-    explicit Writer(std::shared_ptr<std::string> bytes) : bytes_(std::move(bytes)) {}
+    Writer(Bytes bytes, std::mutex& mutex) : bytes_(std::move(bytes)), mutex_(mutex) {}
     Status append(std::span<const std::byte> more) override {
+      const std::lock_guard lock(mutex_);
       bytes_->append(as_text(more));
       return {};
     }
     Status sync() override { return {}; }
 
    private:
-    std::shared_ptr<std::string> bytes_;
+    Bytes bytes_;
+    std::mutex& mutex_;
   };
 
+  // Both copy: what happens to the file later is not theirs.
   class Reader final : public SequentialFile {
    public:
     explicit Reader(std::string bytes) : bytes_(std::move(bytes)) {}
     Result<std::size_t> read(std::span<std::byte> into) override {
-      const std::size_t n = std::min(into.size(), bytes_.size() - at_);
-      if (n > 0) std::memcpy(into.data(), bytes_.data() + at_, n);
-      at_ += n;
-      return n;
+      const std::size_t size = std::min(into.size(), bytes_.size() - at_);
+      if (size > 0) std::memcpy(into.data(), bytes_.data() + at_, size);
+      at_ += size;
+      return size;
     }
 
    private:
     std::string bytes_;
     std::size_t at_ = 0;
   };
-
-  // A copy that ends where its memory ends, so that the address sanitizer sees every read behind
-  // it.
-  class Mapping final : public MappedFile {
+  class Map final : public MappedFile {
    public:
-    explicit Mapping(std::string_view bytes) : size_(bytes.size()) {
-      if (size_ == 0) return;
-      void* start = nullptr;
-      VT_CHECK(::posix_memalign(&start, 64, size_) == 0);
-      std::memcpy(start, bytes.data(), size_);
-      start_.reset(static_cast<std::byte*>(start));
-    }
-    std::span<const std::byte> bytes() const override { return {start_.get(), size_}; }
+    explicit Map(std::string bytes) : bytes_(std::move(bytes)) {}
+    std::span<const std::byte> bytes() const override { return as_bytes(bytes_); }
 
    private:
-    struct Free {
-      void operator()(std::byte* p) const { std::free(p); }
-    };
-    std::unique_ptr<std::byte, Free> start_;
-    std::size_t size_;
+    std::string bytes_;
   };
 
-  void add_folder(const std::string& path) {
-    for (std::string part = path; folders_.insert(part).second;) part = folder_of(part);
-  }
-
-  Status rename_folder(const std::string& from, const std::string& to) {
-    const auto moved = [&](const std::string& path) {
-      return path == from || path.starts_with(from + "/") ? to + path.substr(from.size()) : path;
-    };
-    std::map<std::string, std::shared_ptr<std::string>> files;
-    std::set<std::string> folders;
-    for (auto& entry : files_) files[moved(entry.first)] = entry.second;
-    for (const std::string& path : folders_) folders.insert(moved(path));
-    files_ = std::move(files);
-    folders_ = std::move(folders);
-    return {};
-  }
-
-  static Error absent(const std::string& path) {
-    return Error{Code::kNotFound, path + ": cannot open: No such file or directory"};
-  }
-  Result<std::shared_ptr<std::string>> find(const std::string& path) const {
+  Result<Bytes> find(const std::string& path) {
+    const std::lock_guard lock(mutex_);
     const auto found = files_.find(path);
-    if (found == files_.end()) return absent(path);
+    if (found == files_.end()) return Error{Code::kNotFound, path + ": no such file"};
     return found->second;
   }
-  Result<std::unique_ptr<WritableFile>> open(const std::string& path,
-                                             std::shared_ptr<std::string> bytes) {
-    add_folder(folder_of(path));
-    files_[path] = bytes;
-    return std::unique_ptr<WritableFile>(new Writer(std::move(bytes)));
-  }
 
-  mutable std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<std::string>> files_;
-  std::set<std::string> folders_ = {".", "/"};
+  std::mutex mutex_;
+  std::map<std::string, Bytes> files_;
 };
 
 }  // namespace vitrine

@@ -47,6 +47,7 @@ struct Query {
 struct Candidate {
   ItemIndex item = kNoItem;
   float score = 0;
+  bool operator==(const Candidate&) const = default;
 };
 
 // The order of every list: better score first, then the lower index. NaN never enters a list.

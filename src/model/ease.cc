@@ -18,33 +18,34 @@ namespace {
 
 constexpr std::uint32_t kUnseen = ~0u;
 
-// B over the items that training saw: place p of the matrix is item seen[p].
+// B over the items that training saw, in their order.
 struct Weights {
-  Array<std::uint32_t> seen;  // ascending
-  Array<float> values;        // seen.size() rows of `stride` floats
+  Array<std::uint32_t> place;  // by item: its row and column, or kUnseen
+  Array<float> values;         // rows of `stride` floats
   std::int64_t stride = 0;
   bool binary = true;  // of the interactions
 };
 
 class Ease final : public Model {
  public:
-  Ease(EaseOptions options, std::uint32_t items, Weights weights)
-      : options_(options), weights_(std::move(weights)), place_(items, kUnseen) {
-    for (std::uint32_t p = 0; p < weights_.seen.size(); ++p) place_[weights_.seen[p]] = p;
+  Ease(EaseOptions options, Weights weights) : options_(options), weights_(std::move(weights)) {
+    for (std::uint32_t i = 0; i < weights_.place.size(); ++i) {
+      if (weights_.place[i] != kUnseen) seen_.push_back(i);
+    }
   }
 
   void retrieve(std::span<const Query> queries, std::span<const ItemMask> masks, int n,
                 CandidateBlock& out) const override {
     out.reset(queries.size(), static_cast<std::size_t>(std::max(n, 0)));
     // Unseen items stay NaN, which is never listed.
-    std::vector<float> sums(weights_.seen.size());
-    std::vector<float> scores(place_.size(), std::numeric_limits<float>::quiet_NaN());
+    std::vector<float> sums(seen_.size());
+    std::vector<float> scores(weights_.place.size(), std::numeric_limits<float>::quiet_NaN());
     for (std::size_t q = 0; q < queries.size(); ++q) {
       const auto rows = rows_of(queries[q]);
       if (rows.empty()) continue;
       std::fill(sums.begin(), sums.end(), 0.0f);
       add_rows(rows, sums);
-      for (std::size_t p = 0; p < sums.size(); ++p) scores[weights_.seen[p]] = sums[p];
+      for (std::size_t p = 0; p < sums.size(); ++p) scores[seen_[p]] = sums[p];
       out.set_count(q, top_of_scores(scores, mask_of(masks, q), n, out.room(q)));
     }
   }
@@ -53,7 +54,7 @@ class Ease final : public Model {
              std::span<float> scores) const override {
     std::vector<ItemIndex> places(items.size(), ItemIndex{0});
     for (std::size_t i = 0; i < items.size(); ++i) {
-      if (known(items[i])) places[i] = ItemIndex{place_[raw(items[i])]};
+      if (known(items[i])) places[i] = ItemIndex{weights_.place[raw(items[i])]};
     }
     score_dense_rows(rows_of(query), matrix(), places, scores);
     for (std::size_t i = 0; i < items.size(); ++i) {
@@ -62,19 +63,19 @@ class Ease final : public Model {
   }
 
   void save(ArchiveWriter& writer) const override {
-    save_options(writer, options_, static_cast<std::uint32_t>(place_.size()));
+    save_options(writer, options_, static_cast<std::uint32_t>(weights_.place.size()));
     writer.document("binary", weights_.binary);
-    writer.tensor("seen", weights_.seen);
+    writer.tensor("place", weights_.place);
     writer.tensor("weights", weights_.values,
-                  {static_cast<std::int64_t>(weights_.seen.size()), weights_.stride});
+                  {static_cast<std::int64_t>(seen_.size()), weights_.stride});
   }
 
  private:
   bool known(ItemIndex item) const {
-    return raw(item) < place_.size() && place_[raw(item)] != kUnseen;
+    return raw(item) < weights_.place.size() && weights_.place[raw(item)] != kUnseen;
   }
   MatrixView<const float> matrix() const {
-    const auto side = static_cast<std::int64_t>(weights_.seen.size());
+    const auto side = static_cast<std::int64_t>(seen_.size());
     return {weights_.values.data(), side, side, weights_.stride};
   }
 
@@ -83,7 +84,7 @@ class Ease final : public Model {
     std::vector<WeightedRow> rows;
     for (const HistoryEvent& event : query.history) {
       if (!known(event.item) || !(event.weight > 0)) continue;
-      rows.push_back({place_[raw(event.item)], weights_.binary ? 1 : event.weight});
+      rows.push_back({weights_.place[raw(event.item)], weights_.binary ? 1 : event.weight});
     }
     std::sort(rows.begin(), rows.end(), [](const WeightedRow& a, const WeightedRow& b) {
       return a.row != b.row ? a.row < b.row : a.weight > b.weight;
@@ -106,26 +107,27 @@ class Ease final : public Model {
 
   EaseOptions options_;
   Weights weights_;
-  std::vector<std::uint32_t> place_;  // by item
+  std::vector<std::uint32_t> seen_;  // items, by place
 };
 
 // The interactions of the items that training saw, columns as places.
 struct SeenCells {
-  std::vector<std::uint32_t> seen;
+  std::vector<std::uint32_t> seen;     // items, by place
+  std::vector<std::uint32_t> place;    // by item
   std::vector<std::uint32_t> columns;  // parallel to by_row.columns
   bool binary = true;
 };
 
 SeenCells seen_cells(const Interactions& interactions) {
   SeenCells cells;
-  std::vector<std::uint32_t> place(interactions.items, kUnseen);
+  cells.place.assign(interactions.items, kUnseen);
   for (std::uint32_t i = 0; i < interactions.items; ++i) {
     if (interactions.by_item.row(i).empty()) continue;
-    place[i] = static_cast<std::uint32_t>(cells.seen.size());
+    cells.place[i] = static_cast<std::uint32_t>(cells.seen.size());
     cells.seen.push_back(i);
   }
   cells.columns.reserve(interactions.by_row.columns.size());
-  for (const std::uint32_t c : interactions.by_row.columns) cells.columns.push_back(place[c]);
+  for (const std::uint32_t c : interactions.by_row.columns) cells.columns.push_back(cells.place[c]);
   const auto weights = interactions.by_row.weights.span();
   cells.binary = std::all_of(weights.begin(), weights.end(), [](float w) { return w == 1; });
   return cells;
@@ -197,16 +199,13 @@ Status check(const Weights& weights, const std::vector<std::int64_t>& shape, std
   const auto corrupt = [](const char* what) {
     return Error{Code::kCorrupt, std::string("ease: ") + what};
   };
-  const auto side = static_cast<std::int64_t>(weights.seen.size());
-  if (shape.size() != 2 || shape[0] != side || shape[1] < side ||
-      weights.values.size() / std::max<std::size_t>(1, weights.seen.size()) !=
-          static_cast<std::size_t>(shape[1]) * (side > 0)) {
-    return corrupt("the weights must be a square matrix over the items seen");
+  if (weights.place.size() != items) return corrupt("one place per item");
+  std::uint32_t side = 0;
+  for (const std::uint32_t place : weights.place) {
+    if (place != kUnseen && place != side++) return corrupt("places must follow the items");
   }
-  for (std::size_t p = 0; p < weights.seen.size(); ++p) {
-    if (weights.seen[p] >= items || (p > 0 && weights.seen[p - 1] >= weights.seen[p])) {
-      return corrupt("the items seen must rise and be known");
-    }
+  if (shape.size() != 2 || shape[0] != side || shape[1] < side) {
+    return corrupt("the weights must be a square matrix over the items seen");
   }
   if (!finite(weights.values.span())) return corrupt("weights must be finite");
   return {};
@@ -230,13 +229,13 @@ Result<std::unique_ptr<const Model>> fit_ease(const Run& run, const EaseOptions&
   if (!inverted.ok()) return inverted.error().prefixed("ease");
   VT_TRY(stage.proceed(2));
   scale_columns(run.pool, matrix->view());
-  Weights weights{std::move(cells.seen), {}, matrix->stride(), cells.binary};
+  Weights weights{std::move(cells.place), {}, matrix->stride(), cells.binary};
   const std::span<const float> values(matrix->data(),
                                       static_cast<std::size_t>(side * matrix->stride()));
   if (!finite(values)) return Error{Code::kInvalid, "ease: not finite: use a larger lambda"};
   weights.values = Array<float>(std::move(matrix), values);
   VT_TRY(stage.proceed(3));
-  return std::make_unique<const Ease>(options, interactions.items, std::move(weights));
+  return std::make_unique<const Ease>(options, std::move(weights));
 }
 
 Result<std::unique_ptr<const Model>> load_ease(ArchiveReader& reader, const Catalogue&) {
@@ -245,12 +244,12 @@ Result<std::unique_ptr<const Model>> load_ease(ArchiveReader& reader, const Cata
   if (binary.as_bool() == nullptr) return Error{Code::kCorrupt, "ease: binary must be a boolean"};
   Weights weights;
   weights.binary = *binary.as_bool();
-  VT_TRY(weights.seen, reader.tensor<std::uint32_t>("seen"));
+  VT_TRY(weights.place, reader.tensor<std::uint32_t>("place"));
   VT_TRY(weights.values, reader.tensor<float>("weights"));
   VT_TRY(const auto shape, reader.shape("weights"));
   VT_TRY(check(weights, shape, saved.second));
   weights.stride = shape[1];
-  return std::make_unique<const Ease>(saved.first, saved.second, std::move(weights));
+  return std::make_unique<const Ease>(saved.first, std::move(weights));
 }
 
 }  // namespace vitrine
