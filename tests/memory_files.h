@@ -16,6 +16,13 @@ namespace vitrine {
 
 class MemoryFiles final : public FileSystem {
  public:
+  // Puts a file there.
+  void put(const std::string& path, std::string_view bytes) {
+    const std::lock_guard lock(mutex_);
+    const auto view = as_bytes(bytes);
+    files_[path] = std::make_shared<Bytes>(view.begin(), view.end());
+  }
+
   Result<std::unique_ptr<WritableFile>> create(const std::string& path) override {
     const std::lock_guard lock(mutex_);
     auto& bytes = files_[path] = std::make_shared<std::string>();
