@@ -19,8 +19,7 @@ class MemoryFiles final : public FileSystem {
   // Puts a file there.
   void put(const std::string& path, std::string_view bytes) {
     const std::lock_guard lock(mutex_);
-    const auto view = as_bytes(bytes);
-    files_[path] = std::make_shared<Bytes>(view.begin(), view.end());
+    files_[path] = std::make_shared<std::string>(bytes);
   }
 
   Result<std::unique_ptr<WritableFile>> create(const std::string& path) override {
