@@ -5,7 +5,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <system_error>
 
 namespace vitrine {
@@ -13,13 +15,12 @@ namespace {
 
 std::string reason() { return std::generic_category().message(errno); }
 
-// The process id that the holder wrote, for people only.
-std::string holder(int descriptor) {
-  char text[32];
-  const ssize_t size = ::pread(descriptor, text, sizeof text, 0);
-  std::string digits;
-  for (ssize_t i = 0; i < size && text[i] >= '0' && text[i] <= '9'; ++i) digits += text[i];
-  return digits.empty() ? "another process" : "process " + digits;
+// The process that wrote its number into the file, 0 when none can be read.
+long long writer(int descriptor) {
+  char text[20];
+  const ssize_t size = ::pread(descriptor, text, sizeof text - 1, 0);
+  text[std::max<ssize_t>(size, 0)] = '\0';
+  return std::atoll(text);
 }
 
 }  // namespace
@@ -31,13 +32,16 @@ Result<std::unique_ptr<FolderLock>> FolderLock::take(const std::string& folder) 
   std::unique_ptr<FolderLock> lock(new FolderLock(descriptor));
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return Error{Code::kIo, path + ": " + reason()};
+    const long long other = writer(descriptor);
     return Error{Code::kUnavailable,
                  fmt::format("{}: {} has this event log open for writing; stop it first", path,
-                             holder(descriptor))};
+                             other > 0 ? fmt::format("process {}", other) : "another process")};
   }
-  const std::string pid = fmt::format("{}\n", ::getpid());
   // What is written here only serves the message above: failing to write it is no error.
-  if (::ftruncate(descriptor, 0) == 0) (void)!::pwrite(descriptor, pid.data(), pid.size(), 0);
+  if (const pid_t self = ::getpid(); writer(descriptor) != self) {
+    const std::string text = fmt::format("{}\n", self);
+    if (::ftruncate(descriptor, 0) == 0) (void)!::pwrite(descriptor, text.data(), text.size(), 0);
+  }
   return lock;
 }
 
