@@ -216,7 +216,8 @@ TEST(Server, RefusesToStartOpenOrOnATakenPort) {
   fs::remove_all(folder);
   Config config = config_from_table({}, "").value();
   config.shop.folder = folder.string();
-  auto engine = Engine::open(config, real_files(), OpenMode::kServe, Run{Random(1), pool, monitor});
+  auto engine =
+      Engine::open(config, real_files(), OpenMode::kServe, vitrine::Run{Random(1), pool, monitor});
   ASSERT_TRUE(engine.ok()) << engine.error().message;
   ServerOptions options;
   options.port = 0;

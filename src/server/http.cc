@@ -43,23 +43,6 @@ int hex_digit(char c) {
 
 std::string_view view(boost::string_view text) { return {text.data(), text.size()}; }
 
-// Splits the target; an undecodable query value is kept as it was sent.
-void parse_target(std::string_view target, HttpRequest& request) {
-  const std::size_t mark = target.find('?');
-  request.path = std::string(target.substr(0, mark));
-  if (mark == std::string_view::npos) return;
-  std::string_view rest = target.substr(mark + 1);
-  while (!rest.empty()) {
-    const std::string_view pair = rest.substr(0, rest.find('&'));
-    rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
-    const std::size_t equals = pair.find('=');
-    const std::string_view raw = equals == std::string_view::npos ? "" : pair.substr(equals + 1);
-    auto value = percent_decode(raw);
-    request.query.emplace_back(std::string(pair.substr(0, equals)),
-                               value.ok() ? *value : std::string(raw));
-  }
-}
-
 HttpRequest to_request(http::request<http::string_body>&& in) {
   HttpRequest request;
   request.method = std::string(view(in.method_string()));
@@ -101,6 +84,22 @@ Result<std::string> percent_decode(std::string_view text) {
     i += 2;
   }
   return out;
+}
+
+void parse_target(std::string_view target, HttpRequest& request) {
+  const std::size_t mark = target.find('?');
+  request.path = std::string(target.substr(0, mark));
+  if (mark == std::string_view::npos) return;
+  std::string_view rest = target.substr(mark + 1);
+  while (!rest.empty()) {
+    const std::string_view pair = rest.substr(0, rest.find('&'));
+    rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
+    const std::size_t equals = pair.find('=');
+    const std::string_view raw = equals == std::string_view::npos ? "" : pair.substr(equals + 1);
+    auto value = percent_decode(raw);
+    request.query.emplace_back(std::string(pair.substr(0, equals)),
+                               value.ok() ? *value : std::string(raw));
+  }
 }
 
 struct HttpServer::State {

@@ -36,6 +36,9 @@ struct HttpLimits {
 // Decodes %XX; nothing when it is malformed. '+' stays.
 Result<std::string> percent_decode(std::string_view text);
 
+// Splits a request's target into path and decoded query; an undecodable value stays as it was sent.
+void parse_target(std::string_view target, HttpRequest& request);
+
 class HttpServer {
  public:
   // `blocks` says whether a request waits for a disk: those run on threads of their own, so that
