@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <vector>
 
 #include "data/limits.h"
 
@@ -18,20 +17,20 @@ constexpr int kZstdWindowLogMax = 27;
 class Input {
  public:
   explicit Input(std::unique_ptr<SequentialFile> file)
-      : file_(std::move(file)), buffer_(kReadBytes) {}
+      : file_(std::move(file)), buffer_(std::make_unique_for_overwrite<std::byte[]>(kReadBytes)) {}
 
-  std::span<const std::byte> bytes() const { return {buffer_.data() + begin_, end_ - begin_}; }
+  std::span<const std::byte> bytes() const { return {buffer_.get() + begin_, end_ - begin_}; }
   std::uint64_t consumed() const { return read_ - (end_ - begin_); }
   void skip(std::size_t count) { begin_ += count; }
 
   // Reads on when fewer than `count` bytes are there; the file may hold less.
   Status need(std::size_t count) {
     if (end_ - begin_ >= count || ended_) return {};
-    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
     while (end_ < count && !ended_) {
-      VT_TRY(const std::size_t got, file_->read(std::span(buffer_).subspan(end_)));
+      VT_TRY(const std::size_t got, file_->read({buffer_.get() + end_, kReadBytes - end_}));
       ended_ = got == 0;
       end_ += got;
       read_ += got;
@@ -41,7 +40,7 @@ class Input {
 
  private:
   std::unique_ptr<SequentialFile> file_;
-  std::vector<std::byte> buffer_;
+  std::unique_ptr<std::byte[]> buffer_;
   std::size_t begin_ = 0, end_ = 0;
   std::uint64_t read_ = 0;
   bool ended_ = false;

@@ -33,12 +33,12 @@ Result<Fingerprint> fingerprint(FileSystem& files, const std::string& path) {
                                                                        &XXH3_freeState);
   if (state == nullptr) return Error{Code::kExhausted, "out of memory"};
   XXH3_128bits_reset(state.get());
-  std::vector<std::byte> buffer(kReadBytes);
+  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kReadBytes);
   Fingerprint print;
   for (;;) {
-    VT_TRY(const std::size_t got, file->read(buffer));
+    VT_TRY(const std::size_t got, file->read({buffer.get(), kReadBytes}));
     if (got == 0) break;
-    XXH3_128bits_update(state.get(), buffer.data(), got);
+    XXH3_128bits_update(state.get(), buffer.get(), got);
     print.bytes += got;
   }
   print.hash = XXH3_128bits_digest(state.get());

@@ -6,21 +6,29 @@
 
 namespace vitrine {
 
-LineReader::LineReader(SequentialFile& file) : file_(file), buffer_(2 * kReadBytes) {}
+LineReader::LineReader(SequentialFile& file)
+    : file_(file),
+      buffer_(std::make_unique_for_overwrite<char[]>(2 * kReadBytes)),
+      capacity_(2 * kReadBytes) {}
 
 // Keeps what starts at begin_ and reads behind it.
 Status LineReader::fill() {
   if (begin_ > 0) {
-    std::memmove(buffer_.data(), buffer_.data() + begin_, filled_ - begin_);
+    std::memmove(buffer_.get(), buffer_.get() + begin_, filled_ - begin_);
     end_ -= begin_;
     next_ -= begin_;
     first_next_ = first_next_ > begin_ ? first_next_ - begin_ : 0;
     filled_ -= begin_;
     begin_ = 0;
   }
-  if (buffer_.size() - filled_ < kReadBytes) buffer_.resize(buffer_.size() + kReadBytes);
+  if (capacity_ - filled_ < kReadBytes) {
+    capacity_ += kReadBytes;
+    auto larger = std::make_unique_for_overwrite<char[]>(capacity_);
+    std::memcpy(larger.get(), buffer_.get(), filled_);
+    buffer_ = std::move(larger);
+  }
   VT_TRY(const std::size_t got,
-         file_.read(std::as_writable_bytes(std::span(buffer_).subspan(filled_, kReadBytes))));
+         file_.read(std::as_writable_bytes(std::span(buffer_.get() + filled_, kReadBytes))));
   at_end_ = got == 0;
   filled_ += got;
   return {};
@@ -30,9 +38,9 @@ Status LineReader::fill() {
 Result<LineReader::Found> LineReader::find_end() {
   std::size_t searched = 0;
   for (;;) {
-    const char* const from = buffer_.data() + next_ + searched;
+    const char* const from = buffer_.get() + next_ + searched;
     if (const void* lf = std::memchr(from, '\n', filled_ - next_ - searched)) {
-      end_ = static_cast<std::size_t>(static_cast<const char*>(lf) - buffer_.data());
+      end_ = static_cast<std::size_t>(static_cast<const char*>(lf) - buffer_.get());
       next_ = end_ + 1;
       break;
     }
@@ -53,8 +61,8 @@ Result<LineReader::Found> LineReader::find_end() {
 Status LineReader::skip_long_line() {
   end_ = begin_ + kLineBytesMax;
   for (;;) {
-    if (const void* lf = std::memchr(buffer_.data() + end_, '\n', filled_ - end_)) {
-      next_ = static_cast<std::size_t>(static_cast<const char*>(lf) - buffer_.data()) + 1;
+    if (const void* lf = std::memchr(buffer_.get() + end_, '\n', filled_ - end_)) {
+      next_ = static_cast<std::size_t>(static_cast<const char*>(lf) - buffer_.get()) + 1;
       return {};
     }
     next_ = filled_ = end_;
@@ -68,9 +76,9 @@ Result<std::string_view> LineReader::start() {
     started_ = true;
     number_ = 1;
     while (filled_ < 3 && !at_end_) VT_TRY(fill());
-    if (filled_ >= 3 && std::memcmp(buffer_.data(), "\xef\xbb\xbf", 3) == 0) next_ = 3;
+    if (filled_ >= 3 && std::memcmp(buffer_.get(), "\xef\xbb\xbf", 3) == 0) next_ = 3;
   }
-  return std::string_view(buffer_.data() + next_, filled_ - next_);
+  return std::string_view(buffer_.get() + next_, filled_ - next_);
 }
 
 Result<bool> LineReader::next() {

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
-#include <vector>
 
 #include "base/file.h"
 
@@ -27,7 +27,7 @@ class LineReader {
   void back_to_first();
 
   // Without the last line's ending; valid until the next call.
-  std::string_view text() const { return {buffer_.data() + begin_, end_ - begin_}; }
+  std::string_view text() const { return {buffer_.get() + begin_, end_ - begin_}; }
   std::uint64_t number() const { return number_; }  // of the first line of text(), from 1
   std::size_t lines() const { return lines_; }      // in text()
   // The line was longer than kLineBytesMax: text() is its beginning.
@@ -40,7 +40,8 @@ class LineReader {
   Status skip_long_line();
 
   SequentialFile& file_;
-  std::vector<char> buffer_;
+  std::unique_ptr<char[]> buffer_;
+  std::size_t capacity_;
   std::size_t begin_ = 0, end_ = 0;  // text()
   std::size_t next_ = 0;             // where the next line starts
   std::size_t filled_ = 0;
