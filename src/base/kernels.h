@@ -13,9 +13,10 @@
 
 namespace vitrine {
 
-inline constexpr int kPanel = 32;        // items of a packed panel
-inline constexpr int kScanQueries = 12;  // queries of one call of scan
-inline constexpr int kScreenTile = 32;   // queries and items of one tile of screen
+inline constexpr int kPanel = 32;          // items of a packed panel
+inline constexpr int kScanQueries = 12;    // queries of one call of scan
+inline constexpr int kScreenTile = 32;     // queries and items of one tile of screen
+inline constexpr int kScreenTilesMax = 8;  // tiles of queries of one call of screen
 
 // Where a scan pushes what reaches the threshold of one query: `positions` and `scores` hold
 // `capacity` entries. A kernel pushes up to kPanel entries at a time; with fewer places left
@@ -47,13 +48,13 @@ struct Kernels {
   void (*scan)(const float* queries, int count, const float* panel, std::int64_t width,
                std::int64_t panels, std::uint32_t first, ScanBuffer* buffers);
 
-  // The same for kScreenTile queries in bfloat16 with float sums in any order; null where the
-  // instruction set has no fast way. `items`: rows of `width` values, `tiles` times kScreenTile of
-  // them; `queries` interleaved by pairs of k: pair p of query q at queries[(p * kScreenTile + q) *
-  // 2]. `width` is a multiple of 32. Everything is finite and so are the scores; values below the
-  // normal range count as 0.
-  void (*screen)(const std::uint16_t* queries, const std::uint16_t* items, std::int64_t width,
-                 std::int64_t tiles, std::uint32_t first, ScanBuffer* buffers);
+  // The same in bfloat16 with float sums in any order, for `query_tiles` (1 to kScreenTilesMax)
+  // times kScreenTile queries; null where the instruction set has no fast way. `items`: rows of
+  // `width` values, `tiles` times kScreenTile of them. Each tile of queries is interleaved by pairs
+  // of k: pair p of its query q at [(p * kScreenTile + q) * 2]. `width` is a multiple of 32.
+  // Everything is finite and so are the scores; values below the normal range count as 0.
+  void (*screen)(const std::uint16_t* queries, std::int64_t query_tiles, const std::uint16_t* items,
+                 std::int64_t width, std::int64_t tiles, std::uint32_t first, ScanBuffer* buffers);
 
   // counts[i * stride + j] += the number of bits that row i of `a` and row j of `b` share, for all
   // pairs of rows of `words` words each, a multiple of 8. Exact below 2^24.

@@ -21,8 +21,7 @@ struct alignas(64) ScoreTile {
   float score[kScreenTile][kScreenTile];
 };
 
-void score_tile(const std::uint16_t* queries, const std::uint16_t* items, std::int64_t width,
-                ScoreTile& out) {
+void multiply_tiles(const std::uint16_t* queries, const std::uint16_t* items, std::int64_t width) {
   const std::int64_t item_bytes = width * 2;
   constexpr std::int64_t kPairBytes = kScreenTile * 4;
   _tile_zero(0);
@@ -40,6 +39,9 @@ void score_tile(const std::uint16_t* queries, const std::uint16_t* items, std::i
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
   }
+}
+
+void store_tiles(ScoreTile& out) {
   constexpr std::int64_t kRowBytes = kScreenTile * 4;
   _tile_stored(0, &out.score[0][0], kRowBytes);
   _tile_stored(1, &out.score[0][16], kRowBytes);
@@ -67,13 +69,13 @@ void push_column(const ScoreTile& tile, int column, std::uint32_t first, ScanBuf
 // The best of each column first: one comparison tells which queries have anything to push.
 void push_tile(const ScoreTile& tile, std::uint32_t first, float* thresholds, ScanBuffer* buffers) {
   for (int half = 0; half < 2; ++half) {
-    __m512 best[4];
-    for (int r = 0; r < 4; ++r) best[r] = _mm512_load_ps(&tile.score[r][half * 16]);
-    for (int r = 4; r < kScreenTile; ++r) {
-      best[r % 4] = _mm512_max_ps(best[r % 4], _mm512_load_ps(&tile.score[r][half * 16]));
+    const float* row = &tile.score[0][half * 16];
+    __m512 a = _mm512_load_ps(row), b = _mm512_load_ps(row + kScreenTile);
+    for (int r = 2; r < kScreenTile; r += 2) {
+      a = _mm512_max_ps(a, _mm512_load_ps(row + r * kScreenTile));
+      b = _mm512_max_ps(b, _mm512_load_ps(row + r * kScreenTile + kScreenTile));
     }
-    const __m512 column =
-        _mm512_max_ps(_mm512_max_ps(best[0], best[1]), _mm512_max_ps(best[2], best[3]));
+    const __m512 column = _mm512_max_ps(a, b);
     unsigned reached =
         _mm512_cmp_ps_mask(column, _mm512_load_ps(thresholds + half * 16), _CMP_GE_OQ);
     for (; reached != 0; reached &= reached - 1) {
@@ -84,23 +86,27 @@ void push_tile(const ScoreTile& tile, std::uint32_t first, float* thresholds, Sc
   }
 }
 
-// One tile is computed while the one before is looked through.
-void screen(const std::uint16_t* queries, const std::uint16_t* items, std::int64_t width,
-            std::int64_t tiles, std::uint32_t first, ScanBuffer* buffers) {
-  alignas(64) float thresholds[kScreenTile];
-  for (int q = 0; q < kScreenTile; ++q) thresholds[q] = buffers[q].threshold;
-  ScoreTile scores[2];
+// A tile of items meets all queries while it is in the first-level cache. The sums of one tile are
+// looked through while the tile registers work on the next, and only then overwritten.
+void screen(const std::uint16_t* queries, std::int64_t query_tiles, const std::uint16_t* items,
+            std::int64_t width, std::int64_t tiles, std::uint32_t first, ScanBuffer* buffers) {
+  alignas(64) float thresholds[kScreenTilesMax * kScreenTile];
+  for (std::int64_t q = 0; q < query_tiles * kScreenTile; ++q) thresholds[q] = buffers[q].threshold;
+  ScoreTile scores;
   _tile_loadconfig(&kConfig);
-  for (std::int64_t t = 0; t < tiles; ++t) {
-    score_tile(queries, items + t * kScreenTile * width, width, scores[t % 2]);
-    if (t > 0)
-      push_tile(scores[(t - 1) % 2], first + static_cast<std::uint32_t>(t - 1) * kScreenTile,
-                thresholds, buffers);
+  std::int64_t q_before = -1;
+  std::uint32_t first_before = 0;
+  for (std::int64_t t = 0; t < tiles; ++t, first += kScreenTile, items += kScreenTile * width) {
+    for (std::int64_t q = 0; q < query_tiles * kScreenTile; q += kScreenTile) {
+      multiply_tiles(queries + q * width, items, width);
+      if (q_before >= 0) push_tile(scores, first_before, thresholds + q_before, buffers + q_before);
+      store_tiles(scores);
+      q_before = q;
+      first_before = first;
+    }
   }
   _tile_release();
-  if (tiles > 0)
-    push_tile(scores[(tiles - 1) % 2], first + static_cast<std::uint32_t>(tiles - 1) * kScreenTile,
-              thresholds, buffers);
+  if (q_before >= 0) push_tile(scores, first_before, thresholds + q_before, buffers + q_before);
 }
 
 // Counting: the bits become bytes of 0 and 1. A block is 32 rows by kDepth bits of `a` against

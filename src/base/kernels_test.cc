@@ -183,7 +183,7 @@ TEST(Kernels, ScreensAreProductsOfBfloat16) {
         buffers.push_back(
             {-3e38f, 0, kItems + kPanel, r.positions.data(), r.scores.data(), Recorder::cut, &r});
       }
-      row->screen(queries.data(), items.data(), width, kTiles, 7, buffers.data());
+      row->screen(queries.data(), 1, items.data(), width, kTiles, 7, buffers.data());
       for (std::size_t q = 0; q < kScreenTile; ++q) {
         ASSERT_EQ(buffers[q].size, kItems);
         for (std::uint32_t i = 0; i < kItems; ++i) {

@@ -66,7 +66,8 @@ void PackedItems::cut_into_chunks() {
 }
 
 void PackedItems::fill_panels(MatrixView<const float> items) {
-  data_.assign(static_cast<std::size_t>(padded_ * width_), 0.0f);
+  data_.assign(static_cast<std::size_t>(padded_ * width_ + kPanel),
+               0.0f);  // a column of width 0 too
   for (std::int64_t p = 0; p < items_; ++p) {
     const float* row = items.data + raw(order_[static_cast<std::size_t>(p)]) * items.stride;
     float* column = data_.data() + p / kPanel * kPanel * width_ + p % kPanel;

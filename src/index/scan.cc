@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "base/result.h"
@@ -14,18 +15,41 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 // Queries that go through all chunks together: their buffers and one chunk share the L2 cache.
 constexpr std::int64_t kGroup = 960;
 static_assert(kGroup % kScanQueries == 0 && kGroup % kScreenTile == 0);
+// Screened queries that meet one tile of items together stay in the L1 cache.
+constexpr std::int64_t kQueryBytes = 32 << 10;
+constexpr std::int64_t kCallMax = kScreenTilesMax * kScreenTile;
 
 // Scores of up to eight rows at a time: a chain of additions waits for itself, eight chains do not.
 void exact_scores(const float* query, std::int64_t width, const float* const* rows, int count,
                   float* scores) {
   constexpr int kChains = 8;
   const float* row[kChains];
-  for (int i = 0; i < kChains; ++i) row[i] = rows[std::min(i, count - 1)];
+  for (int i = 0; i < kChains; ++i) {
+    row[i] = rows[std::min(i, count - 1)];
+  }
   float sum[kChains] = {};
   for (std::int64_t k = 0; k < width; ++k) {
     for (int i = 0; i < kChains; ++i) sum[i] = std::fma(query[k], row[i][k], sum[i]);
   }
   std::copy_n(sum, count, scores);
+}
+
+// The n-th largest of a few values, 1 <= n <= size. Counting all pairs has no branch to mispredict.
+float nth_largest(std::span<float> values, std::size_t n) {
+  if (values.size() > 256) {
+    const auto last = values.begin() + static_cast<std::ptrdiff_t>(n - 1);
+    std::nth_element(values.begin(), last, values.end(), std::greater<>());
+    return *last;
+  }
+  for (const float candidate : values) {
+    std::uint32_t above = 0, reach = 0;
+    for (const float v : values) {
+      above += static_cast<std::uint32_t>(v > candidate);
+      reach += static_cast<std::uint32_t>(v >= candidate);
+    }
+    if (above < n && reach >= n) return candidate;
+  }
+  return -kInfinity;  // never: one of them is
 }
 
 // The selection of one query. The kernel fills the buffer; drain() moves what the mask allows to
@@ -41,7 +65,8 @@ class Selection {
     bound_ = -kInfinity;
     slack_ = 0;
     kept_.clear();
-    room_ = static_cast<std::uint32_t>(std::max<std::size_t>(n, 32)) + kPanel;
+    fresh_ = std::max<std::size_t>(n / 2, 32);
+    room_ = static_cast<std::uint32_t>(fresh_) + kPanel;
     positions_.resize(room_);
     scores_.resize(room_);
     norm_ = rounding_ = 0;
@@ -83,7 +108,7 @@ class Selection {
         admit(buffer.positions[i], buffer.scores[i]);
     }
     buffer.size = 0;
-    if (kept_.size() > n_) reduce();
+    if (kept_.size() >= n_ + fresh_) reduce();
     buffer.threshold = open_ ? bound_ - slack_ : kInfinity;
   }
 
@@ -97,11 +122,12 @@ class Selection {
       exact_scores(query_, items_->width(), &row, 1, &score);
       if (!(score >= bound_)) continue;
       admit(position, score);
-      if (kept_.size() >= 2 * n_ + kPanel) reduce();
+      if (kept_.size() >= n_ + fresh_) reduce();
     }
   }
 
   std::size_t take(std::span<Candidate> out) {
+    reduce();
     settle();
     const std::size_t count = std::min(kept_.size(), n_);
     for (std::size_t i = 0; i < count; ++i) out[i] = candidate(kept_[i]);
@@ -120,6 +146,12 @@ class Selection {
 
   Candidate candidate(const Entry& e) const { return {items_->item(e.position), e.low}; }
 
+  void prefetch(std::uint32_t position) const {
+    constexpr std::int64_t kLine = 16, kLinesMax = 16;
+    const std::int64_t end = std::min(items_->width(), kLine * kLinesMax);
+    for (std::int64_t k = 0; k < end; k += kLine) __builtin_prefetch(items_->vector(position) + k);
+  }
+
   void admit(std::uint32_t position, float score) {
     const float high = score + slack_;
     if (high >= bound_ && mask_->allows(items_->item(position))) {
@@ -129,18 +161,23 @@ class Selection {
 
   void reduce() {
     if (kept_.size() <= n_) return;
-    const auto last = kept_.begin() + static_cast<std::ptrdiff_t>(n_ - 1);
-    std::nth_element(kept_.begin(), last, kept_.end(),
-                     [](const Entry& a, const Entry& b) { return a.low > b.low; });
-    bound_ = std::max(bound_, last->low);
-    std::erase_if(kept_, [&](const Entry& e) { return e.high < bound_; });
-    if (kept_.size() > 2 * n_ + kPanel) settle();
+    lows_.clear();
+    for (const Entry& e : kept_) lows_.push_back(e.low);
+    bound_ = std::max(bound_, nth_largest(lows_, n_));
+    std::size_t left = 0;
+    for (const Entry& e : kept_) {
+      kept_[left] = e;
+      left += static_cast<std::size_t>(e.high >= bound_);
+    }
+    kept_.resize(left);
+    if (kept_.size() > n_ + fresh_ / 2) settle();
   }
 
   // Scores what is only known within its error, and leaves the n best.
   void settle() {
     constexpr std::size_t kAtOnce = 8;
     if (items_->screens()) {
+      for (const Entry& e : kept_) prefetch(e.position);
       for (std::size_t begin = 0; begin < kept_.size(); begin += kAtOnce) {
         const std::size_t count = std::min(kAtOnce, kept_.size() - begin);
         const float* rows[kAtOnce];
@@ -164,7 +201,7 @@ class Selection {
   const PackedItems* items_ = nullptr;
   const ItemMask* mask_ = nullptr;
   const float* query_ = nullptr;
-  std::size_t n_ = 0;
+  std::size_t n_ = 0, fresh_ = 0;  // fresh: as many more than n are kept before they are cut
   std::uint32_t room_ = 0;
   float bound_ = 0, slack_ = 0;
   double norm_ = 0, rounding_ = 0;
@@ -172,19 +209,24 @@ class Selection {
   std::vector<std::uint32_t> positions_;
   std::vector<float> scores_;
   std::vector<Entry> kept_;
+  std::vector<float> lows_;
 };
 
 // One group of queries, packed for the kernel, against all chunks.
 class Group {
  public:
   Group(const PackedItems& items, std::int64_t count)
-      : items_(items), tile_(items.screens() ? kScreenTile : kScanQueries) {
+      : items_(items), tile_(items.screens() ? kScreenTile : kScanQueries), call_(tile_) {
+    if (items.screens()) {
+      const std::int64_t tile_bytes = items.rounded_width() * tile_ * 2;
+      call_ *= std::clamp<std::int64_t>(kQueryBytes / tile_bytes, 1, kScreenTilesMax);
+    }
     const std::int64_t tiles = (std::min(count, kGroup) + tile_ - 1) / tile_;
     selections_.resize(static_cast<std::size_t>(std::min(count, kGroup)));
     if (items.screens()) {
       rounded_.resize(static_cast<std::size_t>(tiles * tile_ * items.rounded_width()));
     } else {
-      packed_.resize(static_cast<std::size_t>(tiles * tile_ * items.width()));
+      packed_.resize(static_cast<std::size_t>(tiles * tile_ * items.width() + tile_));
     }
   }
 
@@ -197,7 +239,7 @@ class Group {
       items_.screens() ? round(q, query) : pack(q, query);
     }
     for (const PackedItems::Chunk& chunk : items_.chunks()) {
-      for (std::int64_t q = 0; q < count; q += tile_) scan(chunk, q, std::min(tile_, count - q));
+      for (std::int64_t q = 0; q < count; q += call_) scan(chunk, q, std::min(call_, count - q));
     }
     for (std::int64_t q = 0; q < count; ++q) {
       const auto row = static_cast<std::size_t>(first + q);
@@ -237,7 +279,7 @@ class Group {
   }
 
   void scan(const PackedItems::Chunk& chunk, std::int64_t q, std::int64_t count) {
-    ScanBuffer buffers[std::max(kScreenTile, kScanQueries)];
+    ScanBuffer buffers[kCallMax];
     bool open = false;
     for (std::int64_t i = 0; i < count; ++i) {
       open |= selection(q + i).enter(chunk);
@@ -246,9 +288,10 @@ class Group {
     if (!open) return;
     const auto first = static_cast<std::uint32_t>(chunk.first);
     if (items_.screens()) {
-      for (std::int64_t i = count; i < tile_; ++i)
+      const std::int64_t tiles = (count + tile_ - 1) / tile_;
+      for (std::int64_t i = count; i < tiles * tile_; ++i)
         buffers[i] = {kInfinity, 0, ~0u, nullptr, nullptr, nullptr, nullptr};
-      items_.kernels().screen(rounded_.data() + q * items_.rounded_width(),
+      items_.kernels().screen(rounded_.data() + q * items_.rounded_width(), tiles,
                               items_.rounded(chunk.first), items_.rounded_width(),
                               chunk.count / kScreenTile, first, buffers);
     } else {
@@ -260,7 +303,8 @@ class Group {
   }
 
   const PackedItems& items_;
-  const std::int64_t tile_;
+  const std::int64_t tile_;  // queries that are packed together
+  std::int64_t call_;        // queries of one call of the kernel
   std::vector<Selection> selections_;
   std::vector<float> packed_;
   std::vector<std::uint16_t> rounded_;
