@@ -22,11 +22,10 @@
 namespace vitrine {
 
 struct CleaningOptions {
-  bool duplicates = true;        // equal content, everything but the event id and `received`
-  bool missing_ids = true;       // no item, or neither user nor session
-  bool impossible_times = true;  // before 1995, or more than a day after it was received
-  bool impossible_prices =
-      true;  // negative or not finite; zero for a purchase when drop_free is set
+  bool duplicates = true;         // equal content, everything but the event id and `received`
+  bool missing_ids = true;        // no item, or neither user nor session
+  bool impossible_times = true;   // before 1995, or more than a day after it was received
+  bool impossible_prices = true;  // negative or not finite; for a purchase zero too with drop_free
   bool drop_free = false;
   bool returns = true;  // nets returns out of the same customer's latest earlier purchase
   bool bots = true;

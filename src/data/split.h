@@ -24,11 +24,10 @@ namespace vitrine {
 
 struct SplitOptions {
   std::string kind = "time";
-  double test_days = 0;     // of "time"; 0: the last test_share of the events
-  double test_share = 0.1;  // of "time", "random" (per user) and "users"
-  int hold_out = 1;         // of "last": events; of "last_group": groups
-  int fit_hold_out =
-      0;  // of "last" and "last_group": further ones kept from fit, shown in the query
+  double test_days = 0;        // of "time"; 0: the last test_share of the events
+  double test_share = 0.1;     // of "time", "random" (per user) and "users"
+  int hold_out = 1;            // of "last": events; of "last_group": groups
+  int fit_hold_out = 0;        // of the same: further ones kept from fit, shown in the query
   double fold_in_share = 0.8;  // of "users": how much of a held-out person's history is shown
   int events_min = 1;          // a person with fewer events before the cut is not asked
   bool new_items = false;      // keep truth items that training never saw
@@ -72,9 +71,8 @@ class Split {
   const Histories& train() const { return train_; }
   std::size_t cases() const { return users_.size(); }
   EvaluationCase operator[](std::size_t i) const;
-  const std::string& description() const {
-    return description_;
-  }  // protocol and tie rule, for people
+  // Protocol and tie rule, for people.
+  const std::string& description() const { return description_; }
   std::uint64_t dropped_new_items() const { return dropped_new_items_; }
 
   // For those who build splits.
