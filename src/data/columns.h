@@ -68,8 +68,9 @@ Result<std::vector<MappedOption>> mapped_options(const SourceOptions& source);
 Status check_header(const Columns& columns, const std::vector<MappedOption>& mapped,
                     std::string_view file, std::string_view first_row);
 
-// The columns whose names speak for themselves ("customer_id", "sku"), for a source that maps none. The
-// other columns of items and users become attributes; events without a type column get a default_type.
+// The columns whose names speak for themselves ("customer_id", "sku"), for a source that maps none.
+// The other columns of items and users become attributes; events without a type column get a
+// default_type.
 SourceOptions map_by_names(SourceOptions source, const std::vector<std::string>& names);
 
 }  // namespace vitrine

@@ -13,11 +13,22 @@ namespace vitrine {
 
 // The built-in types keep their numbers for ever; types that a shop configures follow them.
 enum class EventType : std::uint8_t {
-  kImpression, kView, kClick, kFavourite, kCart, kPurchase, kRating, kReturn, kSearch, kLike, kDislike,
+  kImpression,
+  kView,
+  kClick,
+  kFavourite,
+  kCart,
+  kPurchase,
+  kRating,
+  kReturn,
+  kSearch,
+  kLike,
+  kDislike,
   kFirstCustom
 };
 
-// The names of the event types: the built-in ones and a shop's own. Immutable after set-up; thread-safe.
+// The names of the event types: the built-in ones and a shop's own. Immutable after set-up;
+// thread-safe.
 class EventTypes {
  public:
   EventTypes();
@@ -34,19 +45,19 @@ class EventTypes {
 
 // Strings are UTF-8. Empty = absent, NaN = absent for numbers, kNoTime = absent for times.
 struct Event {
-  std::string id;       // idempotency key; empty: the source derives one
-  std::string user;     // empty: anonymous, then `session` joins the events of one visit
+  std::string id;    // idempotency key; empty: the source derives one
+  std::string user;  // empty: anonymous, then `session` joins the events of one visit
   std::string session;
-  std::string item;     // empty only for searches
+  std::string item;  // empty only for searches
   EventType type = EventType::kView;
-  double value;         // rating, or any weight of its own
-  double quantity;      // pieces; negative for returns in some sources
-  double price;         // of one piece, in the shop's currency
-  std::string order;    // invoice, basket: groups the events bought together
-  std::string slate;    // the slate that led here
+  double value;                  // rating, or any weight of its own
+  double quantity;               // pieces; negative for returns in some sources
+  double price;                  // of one piece, in the shop's currency
+  std::string order;             // invoice, basket: groups the events bought together
+  std::string slate;             // the slate that led here
   Timestamp time = kNoTime;      // when it happened
   Timestamp received = kNoTime;  // when we heard of it
-  std::string context;  // compact JSON object, or empty
+  std::string context;           // compact JSON object, or empty
 
   Event();
   void clear();  // as new, keeping the strings' memory
@@ -56,9 +67,11 @@ struct Event {
 inline constexpr std::size_t kIdBytesMax = 256;
 inline constexpr std::size_t kContextBytesMax = 4096;
 
-// An id is 1 to 256 bytes of valid UTF-8 without control characters. `what` names it in the message.
+// An id is 1 to 256 bytes of valid UTF-8 without control characters. `what` names it in the
+// message.
 Status check_id(std::string_view id, std::string_view what);
-// All of an event's fields: ids, lengths, finite numbers, an item unless it is a search, a user or a session.
+// All of an event's fields: ids, lengths, finite numbers, an item unless it is a search, a user or
+// a session.
 Status check_event(const Event& event);
 
 }  // namespace vitrine

@@ -7,7 +7,8 @@ namespace vitrine {
 namespace {
 
 constexpr std::string_view kFull =
-    R"({"id":"85123A","title":"T-LIGHT HOLDER","description":"white, hanging","category":["Home","Lights"],)"
+    R"({"id":"85123A","title":"T-LIGHT HOLDER","description":"white, hanging",)"
+    R"("category":["Home","Lights"],)"
     R"("brand":"Acme","price":2.55,"currency":"GBP","image":"https://shop.example/1.jpg",)"
     R"("tags":["white","gift"],"available":false,"created":"2011-12-09T12:50:00Z",)"
     R"("attributes":{"colour":"white","weight":12,"sizes":["S","M"],"eco":true},)"

@@ -1,5 +1,6 @@
-// Outside string ids <-> dense indexes, append-only: the index of an id is its place in the order of first
-// appearance and never changes. Erased ids leave holes: their index stays taken and finds nothing.
+// Outside string ids <-> dense indexes, append-only: the index of an id is its place in the order
+// of first appearance and never changes. Erased ids leave holes: their index stays taken and finds
+// nothing.
 //
 // Thread safety: find() and id() may run beside one add(); the engine serialises add() and erase().
 #pragma once
@@ -21,11 +22,11 @@ class StringIndex {
   StringIndex(StringIndex&&) noexcept;
   StringIndex& operator=(StringIndex&&) noexcept;
 
-  std::uint32_t add(std::string_view id);                      // the index, old or new
+  std::uint32_t add(std::string_view id);  // the index, old or new
   std::optional<std::uint32_t> find(std::string_view id) const;
-  std::string_view id(std::uint32_t index) const;              // empty for a hole; stays valid for ever
+  std::string_view id(std::uint32_t index) const;  // empty for a hole; stays valid for ever
   bool erase(std::string_view id);
-  std::uint32_t size() const;                                  // holes included
+  std::uint32_t size() const;  // holes included
   std::size_t memory_bytes() const;
 
  private:
