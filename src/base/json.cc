@@ -1,16 +1,24 @@
 #include "base/json.h"
 
-#include <rapidjson/error/en.h>
-#include <rapidjson/memorystream.h>
-#include <rapidjson/prettywriter.h>
-#include <rapidjson/reader.h>
-#include <rapidjson/stringbuffer.h>
 #include <simdjson.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <optional>
+
+// RapidJSON adds to null pointers in its empty stacks.
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((no_sanitize("pointer-overflow"))), apply_to = function)
+#endif
+#include <rapidjson/error/en.h>
+#include <rapidjson/memorystream.h>
+#include <rapidjson/prettywriter.h>
+#include <rapidjson/reader.h>
+#include <rapidjson/stringbuffer.h>
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
 
 namespace vitrine {
 namespace {

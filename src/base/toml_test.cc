@@ -62,6 +62,11 @@ TEST(Toml, ErrorsNameFileLineAndColumn) {
   EXPECT_EQ(message("a = 1\na = 2\n").substr(0, 12), "shop.toml:2:");
   EXPECT_EQ(message("[x\n").substr(0, 12), "shop.toml:1:");
   EXPECT_EQ(message("x = \"\xFF\"").substr(0, 12), "shop.toml:1:");
+  EXPECT_EQ(message("a = 1\n\n[=]\nb = 1\n"),
+            "shop.toml:3:1: is not TOML: a key or a value is malformed");
+  EXPECT_EQ(message("a = 1\n[.a]").substr(0, 14), "shop.toml:2:1:");
+  EXPECT_EQ(message("b = [1,\uFEBB").substr(0, 12), "shop.toml:1:");
+  EXPECT_EQ(parsed("b = '\uFEBB'"), (Table{{"b", "\uFEBB"}}));
   for (const char* bad :
        {"a", "a = b", "= 1", "[a]\n[a]", "x = [1, ", "x = 1 y = 2", "x = \"a\nb\"",
         "x = 99999999999999999999", "x = 2011-13-01", "a.b = 1\na = 2"}) {
