@@ -166,12 +166,8 @@ class ConfigReader {
   Status check(const Config& config) const {
     auto types = event_types(config);
     if (!types.ok()) return types.error().prefixed(where("shop"));
-    for (const std::string& text : config.histories.weights) {
-      auto weight = parse_weight(text);
-      if (!weight.ok()) return weight.error().prefixed(where("histories") + " weights");
-      auto type = types->find(weight->name);
-      if (!type.ok()) return type.error().prefixed(where("histories") + " weights");
-    }
+    auto weights = event_weights(config.histories, *types);
+    if (!weights.ok()) return weights.error().prefixed(where("histories"));
     const std::string& metric = config.train.metric;
     if (metric_cutoff(metric) == 0 || !find_metric(metric.substr(0, metric.find('@')))) {
       return Error{Code::kInvalid, where("train") + " metric '" + config.train.metric +

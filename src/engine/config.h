@@ -41,6 +41,7 @@ struct TrainOptions {
   std::string metric = "ndcg@20";   // what is chosen by
   double schedule_hours = 0;        // while serving: refit so often; 0: on demand only
   int snapshots_kept = 3;
+  int memory_limit_mb = 0;  // of the background process; 0: none
   double gate_tolerance =
       0.05;  // publish unless worse than the champion by more than its interval and this share
   double coverage_min =
@@ -56,6 +57,8 @@ struct TrainOptions {
               "refit so often while serving; 0: on demand"},
         Field{"snapshots_kept", &O::snapshots_kept, 1, 1000,
               "older ones are removed after publication"},
+        Field{"memory_limit_mb", &O::memory_limit_mb, 0, 1 << 24,
+              "data that training in the background may hold; 0: no limit"},
         Field{"gate_tolerance", &O::gate_tolerance, 0.0, 1.0,
               "relative loss against the published snapshot that is let through"},
         Field{"coverage_min", &O::coverage_min, 0.0, 1.0,

@@ -38,7 +38,7 @@ TEST(Config, WrongNamesNameTheNearest) {
             "shops/vitrine.toml: [placements.home] models: there is no model 'eese'; did you mean "
             "'ease'?");
   EXPECT_NE(message("[train]\nmetric = 'ndcg'\n").find("ndcg@20"), std::string::npos);
-  EXPECT_NE(message("[histories]\nweights = ['purchase:2']\n").find("name=number"),
+  EXPECT_NE(message("[histories]\nweights = ['purchase:2']\n").find("type=weight"),
             std::string::npos);
   EXPECT_NE(message("[histories]\nweights = ['purchse=2']\n").find("purchase"), std::string::npos);
   EXPECT_NE(message("sources = 3\n").find("[[sources]]"), std::string::npos);

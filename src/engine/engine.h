@@ -127,6 +127,7 @@ enum class OpenMode {
 
 class Engine {
  public:
+  struct State;  // known to the engine's own files
   static Result<std::unique_ptr<Engine>> open(Config config, FileSystem& files, OpenMode mode,
                                               const Run& run);
   ~Engine();
@@ -186,7 +187,6 @@ class Engine {
   void flush_slates() const;  // waits until the slate stream is written
 
  private:
-  struct State;
   explicit Engine(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

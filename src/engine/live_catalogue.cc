@@ -62,6 +62,12 @@ void LiveCatalogue::erase(ItemIndex index) {
   set_available(index, false);
 }
 
+void LiveCatalogue::hide(ItemIndex index) {
+  resize(raw(index) + std::size_t{1});
+  set_available(index, false);
+  changed_ = true;
+}
+
 void LiveCatalogue::set_available(ItemIndex index, bool available) {
   const std::uint64_t bit = std::uint64_t{1} << (raw(index) % 64);
   std::uint64_t& word = available_[raw(index) / 64];

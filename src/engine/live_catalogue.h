@@ -45,6 +45,7 @@ class LiveCatalogue {
 
   void put(ItemIndex index, Item item);
   void erase(ItemIndex index);     // the row becomes empty and unavailable
+  void hide(ItemIndex index);      // unavailable, whatever was put; until it is put again
   void resize(std::size_t items);  // at least so many rows, available
   void publish();                  // what was changed becomes current; nothing when nothing was
 

@@ -12,7 +12,7 @@
 namespace vitrine {
 
 struct Trained {
-  std::shared_ptr<const Snapshot>
+  std::shared_ptr<Snapshot>
       snapshot;  // without a name; publication.passed is the gate's verdict
   TrainReport report;
 };

@@ -1,0 +1,359 @@
+// Asking: what a request means in indexes, the pipeline, and the answer in outside ids.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/because.h"
+#include "engine/clock.h"
+#include "engine/limits.h"
+#include "engine/slate_record.h"
+#include "engine/state.h"
+#include "rank/explain.h"
+
+namespace vitrine {
+namespace {
+
+constexpr std::size_t kExplainReasons = 10;  // of one item under one model
+
+Status check_n(int n) {
+  if (n >= 1 && n <= kListMax) return {};
+  return Error{Code::kInvalid, fmt::format("n is {}, it must be from 1 to {}", n, kListMax)};
+}
+
+Status check_count(std::string_view what, std::size_t count, std::size_t max) {
+  if (count <= max) return {};
+  return Error{Code::kInvalid, fmt::format("{} {}, at most {} are taken", count, what, max)};
+}
+
+Status check_request(const RecommendRequest& request) {
+  VT_TRY(check_n(request.n));
+  if (!request.user.empty()) VT_TRY(check_id(request.user, "user"));
+  if (!request.session.empty()) VT_TRY(check_id(request.session, "session"));
+  if (!request.item.empty()) VT_TRY(check_id(request.item, "item"));
+  VT_TRY(check_count("history events", request.history.size(), kRequestHistoryMax));
+  VT_TRY(check_count("excluded items", request.exclude.size(), kRequestIdsMax));
+  VT_TRY(check_count("items in the cart", request.cart.size(), kRequestIdsMax));
+  VT_TRY(check_count("categories", request.categories.size(), kCategoryMasksMax));
+  const std::string& repeat = request.repeat;
+  if (repeat.empty() || repeat == "never" || repeat == "after_cycle" || repeat == "always")
+    return {};
+  return Error{Code::kInvalid, "repeat is '" + repeat + "', expected never, after_cycle or always"};
+}
+
+void sort_unique(std::vector<ItemIndex>& items) {
+  std::sort(items.begin(), items.end());
+  items.erase(std::unique(items.begin(), items.end()), items.end());
+}
+
+// One request in indexes: everything that run_pipeline() refers to. Stays where it was made.
+class Question {
+ public:
+  Question(Engine::State& state, const RecommendRequest& request, Pinned pinned)
+      : state_(state), request_(request), pinned_(std::move(pinned)) {}
+  Question(const Question&) = delete;
+  Question& operator=(const Question&) = delete;
+
+  Status prepare() {
+    VT_TRY(placement_, state_.config.placement(request_.placement));
+    VT_TRY(find_history());
+    find_context();
+    find_excluded();
+    if (!request_.categories.empty()) {
+      category_mask_ = state_.category_masks.find(*pinned_.catalogue, request_.categories);
+    }
+    return find_sources();
+  }
+
+  const Pinned& pinned() const { return pinned_; }
+  const PlacementSources& sources() const { return sources_; }
+  const Query& query() const { return query_; }
+  bool degraded() const { return pinned_.serving == nullptr; }
+  const Bitmap& allowed() const {
+    return category_mask_ ? *category_mask_ : pinned_.catalogue->available();
+  }
+  bool excluded(ItemIndex item) const {
+    return std::binary_search(excluded_.begin(), excluded_.end(), item);
+  }
+
+  PipelineRequest pipeline_request() const {
+    PipelineRequest out;
+    out.query = query_;
+    out.allowed = &allowed();
+    out.excluded = excluded_;
+    out.n = request_.n;
+    out.explain = request_.explain;
+    out.fallback = sources_.fallback;
+    if (sources_.fallback != nullptr) out.fallback_name = sources_.fallback_name;
+    return out;
+  }
+
+ private:
+  // The live history of the user, or of the session of somebody unknown, then what the request
+  // brings.
+  Status find_history() {
+    const Vocabulary& vocabulary = pinned_.live->vocabulary();
+    if (!request_.user.empty()) query_.user = vocabulary.user(request_.user);
+    if (query_.user) {
+      VT_TRY(history_, pinned_.live->people().history({*query_.user, {}}));
+    } else if (!request_.session.empty()) {
+      VT_TRY(history_, pinned_.live->people().history({kNoUser, request_.session}));
+    }
+    query_.now = wall_clock();
+    std::uint32_t group = history_.empty() ? 0 : history_.back().group + 1;
+    for (const Event& event : request_.history) {
+      const auto item = vocabulary.item(event.item);
+      const float weight = state_.weights[static_cast<std::size_t>(event.type)];
+      if (!item || weight == 0) continue;
+      history_.push_back(
+          {*item, event.type, 1, weight, event.time == kNoTime ? query_.now : event.time, group});
+    }
+    query_.history = history_;
+    return {};
+  }
+
+  void find_context() {
+    const Vocabulary& vocabulary = pinned_.live->vocabulary();
+    context_.placement = request_.placement;
+    if (!request_.item.empty()) context_.item = vocabulary.item(request_.item);
+    for (const std::string& id : request_.cart) {
+      if (const auto item = vocabulary.item(id)) context_.cart.push_back(*item);
+    }
+    context_.attributes = request_.context;
+    query_.context = &context_;
+  }
+
+  // What was asked to be left out, what is being looked at or lies in the cart, and, under the
+  // repeat policy, what the person has.
+  void find_excluded() {
+    for (const std::string& id : request_.exclude) {
+      if (const auto item = pinned_.live->vocabulary().item(id)) excluded_.push_back(*item);
+    }
+    if (context_.item) excluded_.push_back(*context_.item);
+    excluded_.insert(excluded_.end(), context_.cart.begin(), context_.cart.end());
+    const std::string& repeat = request_.repeat.empty() ? placement_->repeat : request_.repeat;
+    const double cycle = placement_->cycle_days * static_cast<double>(kDay);
+    for (const HistoryEvent& event : history_) {
+      const double age = static_cast<double>(query_.now) - static_cast<double>(event.time);
+      if (repeat == "never" || (repeat == "after_cycle" && age < cycle))
+        excluded_.push_back(event.item);
+    }
+    sort_unique(excluded_);
+  }
+
+  Status find_sources() {
+    if (!pinned_.serving) return {};
+    const auto known = pinned_.serving->placements.find(request_.placement);
+    VT_CHECK(known != pinned_.serving->placements.end());
+    if (request_.models.empty()) {
+      sources_ = known->second;
+      return {};
+    }
+    PlacementOptions named = *placement_;
+    named.models = request_.models;
+    sources_ = placement_sources(*pinned_.serving->snapshot, named);
+    if (sources_.missing.empty()) return {};
+    std::vector<std::string_view> names;
+    for (const NamedModel& model : pinned_.serving->snapshot->models) names.push_back(model.name);
+    std::string text = "snapshot " + pinned_.serving->snapshot->manifest.name + " has no model '" +
+                       sources_.missing.front() + "'";
+    const std::string_view near = nearest(sources_.missing.front(), names);
+    if (!near.empty()) text += "; did you mean '" + std::string(near) + "'?";
+    return Error{Code::kInvalid, std::move(text)};
+  }
+
+  Engine::State& state_;
+  const RecommendRequest& request_;
+  const Pinned pinned_;
+  const PlacementOptions* placement_ = nullptr;
+  std::vector<HistoryEvent> history_;
+  Context context_;
+  std::vector<ItemIndex> excluded_;
+  std::shared_ptr<const Bitmap> category_mask_;
+  PlacementSources sources_;
+  Query query_;
+};
+
+// The best by live counters: without a snapshot, and for windows of days.
+Slate live_popular(const Pinned& pinned, int n, int days, const Bitmap& allowed,
+                   const std::function<bool(ItemIndex)>& excluded) {
+  const auto shown = [&](ItemIndex item) { return allowed.test(raw(item)) && !excluded(item); };
+  Slate slate;
+  for (const Candidate& candidate :
+       pinned.live->people().popular(days, static_cast<std::size_t>(n), shown)) {
+    slate.items.push_back({candidate.item, candidate.score, 1, "live", {}});
+  }
+  if (slate.items.size() < static_cast<std::size_t>(n)) {
+    slate.shortfall = "fewer items than that were wanted and may be shown";
+  }
+  return slate;
+}
+
+AnsweredReason answered(const Reason& reason, const Engine::State& state, const Pinned& pinned) {
+  return {std::string(pinned.live->vocabulary().id(reason.item)),
+          std::string(pinned.catalogue->title(reason.item)),
+          std::string(state.types.name(reason.type)), reason.time, reason.share};
+}
+
+AnsweredItem answered(const SlateItem& item, const Engine::State& state, const Pinned& pinned) {
+  AnsweredItem out;
+  out.id = pinned.live->vocabulary().id(item.item);
+  out.title = pinned.catalogue->title(item.item);
+  out.score = item.score;
+  out.propensity = item.propensity;
+  out.source = item.source;
+  for (const Reason& reason : item.reasons) out.reasons.push_back(answered(reason, state, pinned));
+  out.because = because_sentence(out.reasons);
+  return out;
+}
+
+Answer answered(const Slate& slate, Engine::State& state, const Pinned& pinned) {
+  Answer answer;
+  answer.slate_id = state.next_slate_id();
+  if (pinned.serving) answer.snapshot = pinned.serving->snapshot->manifest.name;
+  answer.sequence = pinned.sequence;
+  answer.items.reserve(slate.items.size());
+  for (const SlateItem& item : slate.items) answer.items.push_back(answered(item, state, pinned));
+  answer.degraded = slate.degraded;
+  answer.shortfall = slate.shortfall;
+  return answer;
+}
+
+// Every answer leaves a record before nobody has to wait for it.
+Answer finish(const Slate& slate, Engine::State& state, const Pinned& pinned,
+              const RecommendRequest& request) {
+  Answer answer = answered(slate, state, pinned);
+  if (state.slates) state.slates->add(slate_record(answer, request, wall_clock()));
+  return answer;
+}
+
+constexpr std::string_view kNoSnapshot =
+    "no snapshot yet: what is popular; `vitrine train` makes one";
+
+}  // namespace
+
+Result<Answer> Engine::recommend(const RecommendRequest& request) const {
+  VT_TRY(check_request(request));
+  VT_TRY(Pinned pinned, state_->pin(request.min_sequence));
+  Question question(*state_, request, std::move(pinned));
+  VT_TRY(question.prepare());
+  Slate slate;
+  if (question.degraded()) {
+    slate = live_popular(question.pinned(), request.n, 0, question.allowed(),
+                         [&](ItemIndex item) { return question.excluded(item); });
+    slate.degraded = kNoSnapshot;
+  } else {
+    slate = run_pipeline(question.pipeline_request(), question.sources().sources,
+                         state_->config.pipeline);
+    for (const std::string& name : question.sources().missing) {
+      if (!slate.degraded.empty()) slate.degraded += "; ";
+      slate.degraded += "model '" + name + "' of the placement is not in the snapshot";
+    }
+  }
+  return finish(slate, *state_, question.pinned(), request);
+}
+
+Result<std::vector<AnsweredItem>> Engine::explain(const RecommendRequest& request,
+                                                  std::string_view item) const {
+  VT_TRY(check_request(request));
+  VT_TRY(Pinned pinned, state_->pin(request.min_sequence));
+  Question question(*state_, request, std::move(pinned));
+  VT_TRY(question.prepare());
+  const auto index = question.pinned().live->vocabulary().item(item);
+  if (!index) return Error{Code::kNotFound, "there is no item '" + std::string(item) + "'"};
+  if (question.degraded()) return Error{Code::kUnavailable, std::string(kNoSnapshot)};
+  std::vector<AnsweredItem> models;
+  for (const Source& source : question.sources().sources) {
+    float score = 0;
+    source.model->score(question.query(), std::span(&*index, 1), std::span(&score, 1));
+    if (score == 0) continue;  // not known to this model, or nothing to do with this history
+    const auto events = static_cast<std::size_t>(state_->config.pipeline.reason_events);
+    auto reasons = vitrine::explain(*source.model, question.query(), std::span(&*index, 1),
+                                    {kExplainReasons, events});
+    models.push_back(
+        answered({*index, score, 1, std::string(source.name), std::move(reasons.front())}, *state_,
+                 question.pinned()));
+  }
+  return models;
+}
+
+Result<Answer> Engine::similar(std::string_view item, int n, SimilarBy by,
+                               std::span<const std::string> exclude) const {
+  VT_TRY(check_n(n));
+  VT_TRY(check_count("excluded items", exclude.size(), kRequestIdsMax));
+  VT_TRY(const Pinned pinned, state_->pin(0));
+  const auto index = pinned.live->vocabulary().item(item);
+  if (!index) return Error{Code::kNotFound, "there is no item '" + std::string(item) + "'"};
+  if (!pinned.serving) {
+    return Error{Code::kUnavailable, "no snapshot yet; `vitrine train` makes one"};
+  }
+  const Snapshot& snapshot = *pinned.serving->snapshot;
+  const NamedModel* model = nullptr;
+  const auto first_of = [&](std::string_view kind) {
+    for (const NamedModel& named : snapshot.models) {
+      if (model == nullptr && named.kind == kind) model = &named;
+    }
+  };
+  if (by == SimilarBy::kTogether) {
+    first_of("together");
+  } else {
+    for (const std::string_view kind : {"item_knn", "ease"}) first_of(kind);
+  }
+  if (model == nullptr) {
+    return Error{Code::kUnavailable,
+                 "snapshot " + snapshot.manifest.name + " has no model for this; add " +
+                     (by == SimilarBy::kTogether ? "[models.together]" : "[models.item_knn]")};
+  }
+  const HistoryEvent seen{*index, EventType::kPurchase, 1, 1, wall_clock(), 0};
+  Context context{"similar", *index, {}, {}};
+  PipelineRequest request;
+  request.query = {std::span(&seen, 1), std::nullopt, nullptr, &context, seen.time};
+  request.allowed = &pinned.catalogue->available();
+  std::vector<ItemIndex> excluded{*index};
+  for (const std::string& id : exclude) {
+    if (const auto other = pinned.live->vocabulary().item(id)) excluded.push_back(*other);
+  }
+  sort_unique(excluded);
+  request.excluded = excluded;
+  request.n = n;
+  const Source source{model->name, model->model.get(), 1};
+  Slate slate = run_pipeline(request, std::span(&source, 1), state_->config.pipeline);
+  slate.degraded.clear();  // a short list of relatives is what there is
+  // Fusion turned scores into ranks; a list of one model's shows the model's own.
+  std::vector<ItemIndex> items;
+  for (const SlateItem& listed : slate.items) items.push_back(listed.item);
+  std::vector<float> scores(items.size());
+  model->model->score(request.query, items, scores);
+  for (std::size_t i = 0; i < scores.size(); ++i) slate.items[i].score = scores[i];
+  RecommendRequest record;
+  record.placement = by == SimilarBy::kTogether ? "together" : "similar";
+  record.item = item;
+  record.n = n;
+  return finish(slate, *state_, pinned, record);
+}
+
+Result<Answer> Engine::popular(int n, int days, std::string_view category) const {
+  VT_TRY(check_n(n));
+  if (days < 0 || days > kPopularDays) {
+    return Error{Code::kInvalid,
+                 fmt::format("days is {}, it must be from 0 (all time) to {}", days, kPopularDays)};
+  }
+  VT_TRY(const Pinned pinned, state_->pin(0));
+  RecommendRequest record;
+  record.placement = "popular";
+  record.n = n;
+  std::shared_ptr<const Bitmap> mask;
+  if (!category.empty()) {
+    record.categories.emplace_back(category);
+    mask = state_->category_masks.find(*pinned.catalogue, record.categories);
+    const auto words = mask->words();
+    if (std::all_of(words.begin(), words.end(), [](std::uint64_t word) { return word == 0; })) {
+      return Error{Code::kNotFound,
+                   "no available item is on or below the category '" + std::string(category) + "'"};
+    }
+  }
+  const Bitmap& allowed = mask ? *mask : pinned.catalogue->available();
+  const Slate slate = live_popular(pinned, n, days, allowed, [](ItemIndex) { return false; });
+  return finish(slate, *state_, pinned, record);
+}
+
+}  // namespace vitrine

@@ -1,0 +1,66 @@
+#include "engine/background.h"
+
+#include "engine/diag.h"
+#include "engine/limits.h"
+
+namespace vitrine {
+
+Background::Background(Work work, double schedule_hours)
+    : work_(std::move(work)), schedule_(schedule_hours * 3600), thread_([this] { loop(); }) {}
+
+Background::~Background() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_.store(true);
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+Status Background::start(const TrainRequest& request) {
+  {
+    std::lock_guard lock(mutex_);
+    if (running_ || wanted_) {
+      return Error{Code::kUnavailable, "a training is running; try again when it is done"};
+    }
+    wanted_ = request;
+  }
+  wake_.notify_all();
+  return {};
+}
+
+std::string Background::status() const {
+  std::lock_guard lock(mutex_);
+  if (running_ || wanted_) return "running";
+  return failure_.empty() ? "idle" : "failed: " + failure_;
+}
+
+void Background::loop() {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point last_start = Clock::now();
+  std::unique_lock lock(mutex_);
+  while (!stopping_.load()) {
+    wake_.wait_for(lock, std::chrono::seconds(kSnapshotPollSeconds),
+                   [&] { return stopping_.load() || wanted_.has_value(); });
+    if (stopping_.load()) return;
+    const bool due = schedule_.count() > 0 && Clock::now() - last_start >= schedule_;
+    if (!wanted_ && due) wanted_ = TrainRequest{};
+    if (!wanted_) {
+      lock.unlock();
+      work_.look();
+      lock.lock();
+      continue;
+    }
+    const TrainRequest request = *std::exchange(wanted_, std::nullopt);
+    running_ = true;
+    last_start = Clock::now();
+    lock.unlock();
+    const Status trained = work_.train(request, stopping_);
+    if (!trained.ok()) diag(Level::kError, "training: " + trained.error().message);
+    lock.lock();
+    running_ = false;
+    failure_ = trained.ok() ? "" : trained.error().message;
+  }
+}
+
+}  // namespace vitrine

@@ -1,0 +1,47 @@
+// The engine's own thread: training on demand and on schedule, and an eye on what other processes
+// publish. Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "engine/engine.h"
+
+namespace vitrine {
+
+class Background {
+ public:
+  struct Work {
+    // Trains and publishes; gives up soon after `stop` is set.
+    std::function<Status(const TrainRequest&, const std::atomic<bool>& stop)> train;
+    std::function<void()> look;  // every kSnapshotPollSeconds while idle
+  };
+  Background(Work work, double schedule_hours);
+  ~Background();  // stops a running training
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+
+  Status start(const TrainRequest& request);  // kUnavailable while one runs
+  std::string status() const;                 // "idle", "running", "failed: ..."
+
+ private:
+  void loop();
+
+  const Work work_;
+  const std::chrono::duration<double> schedule_;  // 0: never
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::optional<TrainRequest> wanted_;
+  bool running_ = false;
+  std::string failure_;
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace vitrine

@@ -1,0 +1,96 @@
+// The engine's own state: private to engine*.cc.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+
+#include "engine/background.h"
+#include "engine/category_masks.h"
+#include "engine/engine.h"
+#include "engine/live.h"
+#include "engine/slate_stream.h"
+#include "engine/sources.h"
+
+namespace vitrine {
+
+// A snapshot with what its placements ask, resolved once.
+struct Serving {
+  std::shared_ptr<const Snapshot> snapshot;
+  std::map<std::string, PlacementSources, std::less<>> placements;
+};
+
+// What one answer is made from, pinned at its start.
+struct Pinned {
+  const Live* live;
+  std::shared_ptr<const Serving> serving;  // null: nothing is published
+  std::shared_ptr<const CatalogueVersion> catalogue;
+  std::uint64_t sequence;  // of the state
+};
+
+struct Engine::State {
+  State(Config c, FileSystem& f, OpenMode m, EventTypes t, EventWeights w)
+      : config(std::move(c)),
+        files(f),
+        mode(m),
+        types(std::move(t)),
+        weights(w),
+        folder(config.resolve(config.shop.folder)),
+        snapshots(files, folder + "/snapshots") {}
+
+  const Config config;
+  FileSystem& files;
+  const OpenMode mode;
+  const EventTypes types;
+  const EventWeights weights;
+  const std::string folder;
+  const SnapshotFolder snapshots;
+
+  // The log: opened to write at once when serving, else on the first write; until then read beside
+  // whoever writes.
+  Result<EventLog*> log_to_write();
+  Result<const EventLog*> log_to_read();
+  Result<Live*> live();  // replayed on first need
+
+  // Appends, and feeds the live state if there is one. `batch` says what the records mean for it.
+  Result<Ack> write(std::span<const NewRecord> records, bool durable,
+                    const std::function<void(Live::Turn&, const Appended&)>& batch);
+
+  Result<Pinned> pin(std::uint64_t min_sequence);
+  std::shared_ptr<const Serving> serving() const;
+  // Loads and swaps; the published snapshot stays what it is when that fails.
+  Status load_snapshot(const std::string& name);
+  void load_any_snapshot();
+  Status start_serving(const Run& run);
+  // Loads what CURRENT names if it is not what is served.
+  Status follow_current();
+  Result<std::shared_ptr<const Snapshot>> published_snapshot();  // for the gate; null: none
+
+  Result<TrainReport> train(const Run& run, const TrainRequest& request);
+  Status train_in_background(const TrainRequest& request, const std::atomic<bool>& stop);
+
+  std::string next_slate_id();
+
+  std::mutex patching;  // a patch reads, changes and writes
+
+  std::mutex log_mutex;  // of the pointers
+  std::unique_ptr<EventLog> writer;
+  std::unique_ptr<const EventLog> reader;
+  std::shared_mutex live_building;  // shared: a write; alone: the replay
+  std::unique_ptr<Live> live_state;
+  std::atomic<Live*> live_ready{nullptr};
+
+  mutable std::mutex serving_mutex;
+  std::shared_ptr<const Serving> serving_now;
+
+  CategoryMasks category_masks;
+  std::unique_ptr<SlateStream> slates;  // when serving
+  std::uint64_t slate_key = 0;
+  std::atomic<std::uint64_t> slate_counter{0};
+  std::unique_ptr<Background> background;  // last: it uses everything above
+};
+
+}  // namespace vitrine

@@ -1,0 +1,134 @@
+#include "engine/trainer_process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "engine/limits.h"
+
+extern char** environ;
+
+namespace vitrine {
+namespace {
+
+constexpr int kNice = 10, kPollMs = 100, kPatiencePolls = 50;
+
+// The child's standard error as it comes; the last words are kept.
+class LastWords {
+ public:
+  explicit LastWords(int descriptor) : descriptor_(descriptor) {}
+  ~LastWords() { ::close(descriptor_); }
+  LastWords(const LastWords&) = delete;
+  LastWords& operator=(const LastWords&) = delete;
+
+  // False at the end of the stream.
+  bool read(int timeout_ms) {
+    pollfd waiting{descriptor_, POLLIN, 0};
+    const int ready = ::poll(&waiting, 1, timeout_ms);
+    if (ready <= 0) return ready == 0 || errno == EINTR;
+    char block[1024];
+    const ssize_t n = ::read(descriptor_, block, sizeof block);
+    if (n <= 0) return n < 0 && errno == EINTR;
+    text_.append(block, static_cast<std::size_t>(n));
+    if (text_.size() > kTrainerOutputBytes) text_.erase(0, text_.size() - kTrainerOutputBytes);
+    return true;
+  }
+
+  // The last line that says something.
+  std::string line() const {
+    const std::size_t end = text_.find_last_not_of(" \n\r\t");
+    if (end == std::string::npos) return {};
+    const std::size_t begin = text_.find_last_of("\n\r", end);
+    return text_.substr(begin == std::string::npos ? 0 : begin + 1,
+                        end - (begin == std::string::npos ? 0 : begin + 1) + 1);
+  }
+
+ private:
+  int descriptor_;
+  std::string text_;
+};
+
+Error os_error(const std::string& what, int reason) {
+  return Error{Code::kIo, "trainer: cannot " + what + ": " + std::strerror(reason)};
+}
+
+Result<pid_t> spawn(const std::vector<std::string>& command, int errors) {
+  std::vector<char*> arguments;
+  for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
+  // Its own group, so that Ctrl-C at the server's terminal leaves ending it to us; default signals.
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t none, defaults;
+  sigemptyset(&none);
+  sigemptyset(&defaults);
+  for (const int signal : {SIGINT, SIGTERM, SIGPIPE}) sigaddset(&defaults, signal);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &defaults);
+  posix_spawnattr_setflags(
+      &attributes,
+      static_cast<short>(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP));
+  pid_t child = 0;
+  const int failed =
+      ::posix_spawn(&child, arguments[0], &actions, &attributes, arguments.data(), environ);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed != 0) return os_error("start " + command[0], failed);
+  return child;
+}
+
+void limit(pid_t child, std::uint64_t memory_bytes) {
+  ::setpriority(PRIO_PROCESS, static_cast<id_t>(child), kNice);  // best effort
+  if (memory_bytes == 0) return;
+  const rlimit data{memory_bytes, memory_bytes};
+  ::prlimit(child, RLIMIT_DATA, &data, nullptr);
+}
+
+Status outcome(int status, const std::string& words) {
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+  std::string text = "training ended ";
+  text += WIFSIGNALED(status) ? "by signal " + std::to_string(WTERMSIG(status))
+                              : "with status " + std::to_string(WEXITSTATUS(status));
+  if (!words.empty()) text += ": " + words;
+  return Error{Code::kInternal, std::move(text)};
+}
+
+}  // namespace
+
+Status run_trainer(const std::vector<std::string>& command, std::uint64_t memory_bytes,
+                   const std::atomic<bool>& stop) {
+  if (command.empty()) return Error{Code::kInvalid, "trainer: no command"};
+  int pipe[2];
+  if (::pipe2(pipe, O_CLOEXEC) != 0) return os_error("make a pipe", errno);
+  LastWords words(pipe[0]);
+  auto child = spawn(command, pipe[1]);
+  ::close(pipe[1]);
+  if (!child.ok()) return child.error();
+  limit(*child, memory_bytes);
+  int polls_since_asked = 0;
+  while (words.read(kPollMs)) {
+    if (!stop.load()) continue;
+    if (polls_since_asked == 0) ::kill(*child, SIGTERM);
+    if (++polls_since_asked == kPatiencePolls) ::kill(*child, SIGKILL);
+  }
+  int status = 0;
+  while (::waitpid(*child, &status, 0) < 0) {
+    if (errno != EINTR) return os_error("wait", errno);
+  }
+  if (polls_since_asked > 0) return Error{Code::kCancelled, "training was stopped"};
+  return outcome(status, words.line());
+}
+
+}  // namespace vitrine
