@@ -37,22 +37,23 @@ class ItemKnn final : public Model {
 
  private:
   // The rows of a history, each item once at its best weight, ascending: the order of summation.
+  // Events of unknown items are as if they were not there: they take no step either.
   std::vector<WeightedRow> rows_of(const Query& query) const {
-    std::span<const HistoryEvent> history = query.history;
-    if (options_.history_length > 0) {
-      history =
-          history.last(std::min(history.size(), static_cast<std::size_t>(options_.history_length)));
-    }
+    const auto length = options_.history_length > 0
+                            ? static_cast<std::size_t>(options_.history_length)
+                            : query.history.size();
     std::vector<WeightedRow> rows;
-    rows.reserve(history.size());
+    rows.reserve(std::min(length, query.history.size()));
+    const HistoryEvent* later = nullptr;
     double decay = 1;
-    for (std::size_t i = history.size(); i-- > 0;) {
-      const HistoryEvent& event = history[i];
-      const auto weight = static_cast<float>(decay * event.weight);
-      if (raw(event.item) < items_ && weight > 0) rows.push_back({raw(event.item), weight});
+    for (std::size_t e = query.history.size(); e-- > 0 && rows.size() < length;) {
+      const HistoryEvent& event = query.history[e];
+      if (raw(event.item) >= items_ || !(event.weight > 0)) continue;
       const bool step =
-          options_.steps == "events" || (i > 0 && history[i - 1].group != event.group);
+          later != nullptr && (options_.steps == "events" || later->group != event.group);
       if (step) decay *= options_.history_decay;
+      rows.push_back({raw(event.item), static_cast<float>(decay * event.weight)});
+      later = &event;
     }
     std::sort(rows.begin(), rows.end(), [](const WeightedRow& a, const WeightedRow& b) {
       return a.row != b.row ? a.row < b.row : a.weight > b.weight;
