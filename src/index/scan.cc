@@ -112,6 +112,13 @@ class Selection {
     buffer.threshold = open_ ? bound_ - slack_ : kInfinity;
   }
 
+  // The end of a chunk: a bound that is up to date may close the query. Worth less where chunks
+  // cost less.
+  void leave(ScanBuffer& buffer) {
+    drain(buffer);
+    if (kept_.size() >= n_ + fresh_ / (items_->screens() ? 2 : 4)) reduce();
+  }
+
   // Every item, one by one: for a query that cannot be screened.
   void exhaust() {
     slack_ = 0;
@@ -299,7 +306,7 @@ class Group {
                             items_.panel(chunk.first), items_.width(), chunk.count / kPanel, first,
                             buffers);
     }
-    for (std::int64_t i = 0; i < count; ++i) selection(q + i).drain(buffers[i]);
+    for (std::int64_t i = 0; i < count; ++i) selection(q + i).leave(buffers[i]);
   }
 
   const PackedItems& items_;
