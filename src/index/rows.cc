@@ -69,20 +69,23 @@ std::size_t top_of_scores(std::span<const float> scores, const ItemMask& mask, i
   if (count == 0) return 0;
   TopList& top = scratch().top;
   top.reset(count);
-  constexpr std::size_t kBlock = 64;
-  for (std::size_t begin = 0; begin < scores.size(); begin += kBlock) {
-    const std::size_t end = std::min(begin + kBlock, scores.size());
-    // Items come in ascending order, so a score equal to the worst that is kept is too late, except
-    // for minus infinity while the list is not full.
-    const float threshold = top.threshold();
-    int reached = 0;
-    for (std::size_t i = begin; i < end; ++i) reached |= static_cast<int>(scores[i] >= threshold);
-    if (reached == 0) continue;
+  const auto visit = [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       const Candidate c{ItemIndex{static_cast<std::uint32_t>(i)}, scores[i]};
       if (top.admits(c) && mask.allows(c.item)) top.push(c);
     }
+  };
+  // Most blocks hold nothing that reaches the threshold, and a block is a few vector comparisons.
+  constexpr std::size_t kBlock = 32;
+  const std::size_t whole = scores.size() / kBlock * kBlock;
+  for (std::size_t begin = 0; begin < whole; begin += kBlock) {
+    const float threshold = top.threshold();
+    const float* block = scores.data() + begin;
+    int reached = 0;
+    for (std::size_t i = 0; i < kBlock; ++i) reached |= static_cast<int>(block[i] >= threshold);
+    if (reached != 0) visit(begin, begin + kBlock);
   }
+  visit(whole, scores.size());
   return top.take(out.first(count));
 }
 
