@@ -8,6 +8,7 @@
 #include <string>
 
 #include "data/import.h"
+#include "data/vocabulary.h"
 #include "store/event_log.h"
 #include "tests/temp_folder.h"
 
@@ -120,6 +121,24 @@ void into_the_log(benchmark::State& state) {
   import_all(state, online_retail_source(), sink);
 }
 BENCHMARK(into_the_log)->Unit(benchmark::kMillisecond)->Iterations(1);
+
+// As many ids as Online Retail has rows, each new or one in `range` new; added, then looked up.
+void vocabulary_add_and_find(benchmark::State& state) {
+  constexpr std::uint32_t kRows = 541'909;
+  std::vector<std::string> ids;
+  for (std::uint32_t i = 0; i < kRows; ++i) {
+    ids.push_back("customer_" + std::to_string(i * 2654435761u % (kRows / state.range(0))));
+  }
+  for (auto _ : state) {
+    StringIndex index;
+    for (const std::string& id : ids) benchmark::DoNotOptimize(index.add(id));
+    for (const std::string& id : ids) benchmark::DoNotOptimize(index.find(id));
+    state.counters["bytes_per_id"] =
+        static_cast<double>(index.memory_bytes()) / static_cast<double>(index.size());
+  }
+  state.SetItemsProcessed(state.iterations() * 2 * kRows);
+}
+BENCHMARK(vocabulary_add_and_find)->Arg(1)->Arg(100)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace vitrine
