@@ -75,6 +75,16 @@ int run_one(const Command& command, const CommonFlags& flags) {
   return exit_status(status.error());
 }
 
+// The first word that is no flag and no subcommand: what was probably meant as one.
+int unknown_command(std::string_view word, const std::vector<Command>& commands) {
+  std::vector<std::string_view> known;
+  for (const Command& command : commands) known.push_back(command.name);
+  const std::string_view near = nearest(word, known);
+  fmt::print(stderr, "vitrine: unknown command '{}'{}\nTry 'vitrine --help'.\n", word,
+             near.empty() ? "" : fmt::format(", did you mean '{}'?", near));
+  return kExitUsage;
+}
+
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const auto used = app.get_subcommands();
   const std::string name = used.empty() ? "" : " " + used.front()->get_name();
@@ -138,6 +148,10 @@ int run_command_line(int argc, char** argv, const std::vector<Command>& commands
   } catch (const CLI::CallForVersion& version) {
     return app.exit(version);
   } catch (const CLI::ParseError& error) {
+    const std::string_view word = argc > 1 ? argv[1] : "";
+    if (app.get_subcommands().empty() && !word.empty() && !word.starts_with('-')) {
+      return unknown_command(word, commands);
+    }
     return usage_error(app, error);
   }
   const std::string name = app.get_subcommands().front()->get_name();

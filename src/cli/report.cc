@@ -10,8 +10,6 @@
 namespace vitrine {
 namespace {
 
-constexpr std::size_t kTitleWidth = 38, kBecauseWidth = 78;
-
 std::string interval(const MetricValue* metric) {
   if (metric == nullptr) return "-";
   if (metric->low == metric->high) return fmt::format("{:.4f}", metric->mean);
@@ -124,12 +122,12 @@ std::string train_text(const TrainReport& report) {
 }
 
 std::string answer_text(const Answer& answer) {
-  TextTable table({">#", "item", "title", ">score", "model", "why"});
+  TextTable table({">#", "item", "title", ">score", "model"});
   int rank = 0;
   for (const AnsweredItem& item : answer.items) {
-    table.row({std::to_string(++rank), item.id, shorten(item.title, kTitleWidth),
-               fmt::format("{:.4f}", item.score), item.source,
-               shorten(item.because, kBecauseWidth)});
+    table.row({std::to_string(++rank), item.id, item.title, fmt::format("{:.4f}", item.score),
+               item.source});
+    if (!item.because.empty()) table.note("     " + item.because);
   }
   std::string text = table.str();
   if (!answer.degraded.empty()) text += "degraded: " + answer.degraded + "\n";

@@ -42,13 +42,14 @@ void TextTable::row(std::vector<std::string> cells) {
 }
 
 void TextTable::rule() { rows_.emplace_back(); }
+void TextTable::note(std::string line) { rows_.push_back({std::move(line)}); }
 
 std::string TextTable::str() const {
   std::vector<std::size_t> widths;
   for (std::size_t c = 0; c < headers_.size(); ++c) {
     widths.push_back(text_width(headers_[c]));
     for (const auto& cells : rows_) {
-      if (!cells.empty()) widths[c] = std::max(widths[c], text_width(cells[c]));
+      if (cells.size() > 1) widths[c] = std::max(widths[c], text_width(cells[c]));
     }
   }
   std::string out;
@@ -71,6 +72,8 @@ std::string TextTable::str() const {
   for (const auto& cells : rows_) {
     if (cells.empty())
       out += separator + "\n";
+    else if (cells.size() == 1 && headers_.size() > 1)
+      out += cells[0] + "\n";
     else
       line(cells);
   }
