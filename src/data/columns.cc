@@ -248,6 +248,7 @@ SourceOptions map_by_names(SourceOptions source, const std::vector<std::string>&
                     [&](const ColumnOption& o) { return source.*(o.member) == name; });
     if (room && !mapped) source.attributes.push_back(name);
   }
+  if (!source.order.empty()) source.anonymous_by_order = true;
   if (kind == kEvents && source.type.empty() && source.default_type.empty()) {
     const bool bought = !source.order.empty() || !source.quantity.empty();
     source.default_type = !source.value.empty() ? "rating" : bought ? "purchase" : "view";

@@ -153,7 +153,11 @@ Result<RowOutcome> EventMapping::fill(std::span<const std::string_view> fields, 
   if (word.empty()) word = default_type_;
   if (word.empty()) return Error{Code::kInvalid, "type: is empty, and there is no default_type"};
   const auto type = type_word(word);
-  if (!type.ok()) return type.error().prefixed("type");
+  if (!type.ok()) {
+    Error error = type.error().prefixed("type");
+    error.message += " (the option types maps a file's words, ignore_types leaves them out)";
+    return error;
+  }
   if ((*type)->ignored) return RowOutcome::kIgnored;
   event.type = (*type)->type;
   for (const auto& [from, member] : texts_) (event.*member).assign(from.of(fields));

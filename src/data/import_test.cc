@@ -161,7 +161,8 @@ TEST_F(ImportTest, GoesOnPastBadRows) {
       "events.csv:4: price: expected a number, found 'dear'",
       "events.csv:5: time: 'soon' is no time; expected 2011-12-09T12:50:00Z, Unix seconds or "
       "milliseconds",
-      "events.csv:6: type: unknown event type 'veiw', did you mean 'view'?",
+      "events.csv:6: type: unknown event type 'veiw', did you mean 'view'? (the option types maps "
+      "a file's words, ignore_types leaves them out)",
       "events.csv:7: is not valid UTF-8",
       "events.csv:8: item: contains a control character",
       "events.csv:9: user: has 257 bytes, the limit is 256",
