@@ -34,14 +34,12 @@ class Explainer {
 
   // Rows of losses, one per history item of latest(), each over the listed items; at most `events`
   // rows.
-  std::vector<std::vector<float>> losses(std::size_t events) const {
+  std::vector<std::vector<float>> losses(std::size_t events) {
+    if (events < latest_.size()) latest_.resize(events);
+    std::vector<std::vector<float>> rows = sum_of_parts();
+    if (!rows.empty()) return rows;
     const std::vector<float> whole = score(query_.history);
-    std::vector<std::vector<float>> rows = sum_of_parts(whole);
-    if (!rows.empty()) {
-      rows.resize(std::min(events, rows.size()));
-      return rows;
-    }
-    for (std::size_t h = 0; h < std::min(events, latest_.size()); ++h) {
+    for (std::size_t h = 0; h < latest_.size(); ++h) {
       rows.push_back(score(events_of(latest_[h].item, false)));
       for (std::size_t i = 0; i < items_.size(); ++i) rows[h][i] = whole[i] - rows[h][i];
     }
@@ -69,9 +67,21 @@ class Explainer {
     return events;
   }
 
-  // What each history item gives alone, above what the empty history gives; empty unless these add
-  // up.
-  std::vector<std::vector<float>> sum_of_parts(std::span<const float> whole) const;
+  // The events of items that are not tried, in their order.
+  std::vector<HistoryEvent> rest() const {
+    std::vector<ItemIndex> tried;
+    for (const HistoryEvent& event : latest_) tried.push_back(event.item);
+    std::sort(tried.begin(), tried.end());
+    std::vector<HistoryEvent> events;
+    for (const HistoryEvent& event : query_.history) {
+      if (!std::binary_search(tried.begin(), tried.end(), event.item)) events.push_back(event);
+    }
+    return events;
+  }
+
+  // What each history item that is tried gives alone, above what the empty history gives; empty
+  // unless these and what all others give together add up to the whole.
+  std::vector<std::vector<float>> sum_of_parts() const;
 
   const Model& model_;
   Query query_;
@@ -79,17 +89,22 @@ class Explainer {
   std::vector<HistoryEvent> latest_;
 };
 
-std::vector<std::vector<float>> Explainer::sum_of_parts(std::span<const float> whole) const {
-  const std::vector<float> nothing = score({});
-  std::vector<std::vector<float>> parts;
+std::vector<std::vector<float>> Explainer::sum_of_parts() const {
+  const std::vector<float> whole = score(query_.history), nothing = score({});
   std::vector<double> sums(items_.size()), sizes(items_.size());
-  for (const HistoryEvent& event : latest_) {
-    parts.push_back(score(events_of(event.item, true)));
+  const auto add = [&](std::span<float> part) {
     for (std::size_t i = 0; i < items_.size(); ++i) {
-      parts.back()[i] -= nothing[i];
-      sums[i] += static_cast<double>(parts.back()[i]);
-      sizes[i] += std::abs(static_cast<double>(parts.back()[i]));
+      part[i] -= nothing[i];
+      sums[i] += static_cast<double>(part[i]);
+      sizes[i] += std::abs(static_cast<double>(part[i]));
     }
+  };
+  std::vector<std::vector<float>> parts;
+  for (const HistoryEvent& event : latest_)
+    add(parts.emplace_back(score(events_of(event.item, true))));
+  if (const auto others = rest(); !others.empty()) {
+    std::vector<float> part = score(others);
+    add(part);
   }
   for (std::size_t i = 0; i < items_.size(); ++i) {
     const double gained = static_cast<double>(whole[i]) - static_cast<double>(nothing[i]);
@@ -127,7 +142,7 @@ std::vector<std::vector<Reason>> explain(const Model& model, const Query& query,
                                          const ExplainOptions& options) {
   std::vector<std::vector<Reason>> reasons(items.size());
   if (items.empty() || query.history.empty() || options.reasons == 0) return reasons;
-  const Explainer explainer(model, query, items);
+  Explainer explainer(model, query, items);
   const std::vector<std::vector<float>> losses = explainer.losses(options.events);
   for (std::size_t i = 0; i < items.size(); ++i) {
     reasons[i] = strongest(explainer.latest(), losses, i, options.reasons);
