@@ -41,6 +41,13 @@ Value attribute_of(std::string_view text) {
   return text;
 }
 
+// Without the white space around it: catalogues typed by hand are full of it.
+std::string_view trimmed(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
 }  // namespace
 
 Result<RecordMapping> RecordMapping::compile(const SourceOptions& source, Columns& columns) {
@@ -79,7 +86,7 @@ Result<Value> RecordMapping::to_json(std::span<const std::string_view> fields) c
     if (text.empty()) continue;
     switch (part.shape) {
       case Shape::kText:
-        record.set(part.name, text);
+        record.set(part.name, part.name == "id" ? text : trimmed(text));
         break;
       case Shape::kList:
         record.set(part.name, parts_of(text, part.separator));
