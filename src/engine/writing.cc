@@ -187,9 +187,11 @@ Result<Item> Engine::item(std::string_view id) const {
   if (!index) return Error{Code::kNotFound, "there is no item '" + std::string(id) + "'"};
   const auto catalogue = live->catalogue();
   if (const Item* found = catalogue->item(*index)) return *found;
-  Item bare;  // known from events alone, or erased
+  if (!catalogue->available().test(raw(*index))) {
+    return Error{Code::kNotFound, "the item '" + std::string(id) + "' was erased"};
+  }
+  Item bare;  // known from events alone
   bare.id = id;
-  bare.available = catalogue->available().test(raw(*index));
   return bare;
 }
 
