@@ -1,13 +1,13 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-#include <fstream>
 #include <map>
 #include <thread>
 
 #include "store/event_log.h"
 #include "store/segment.h"
 #include "tests/fault_files.h"
+#include "tests/memory_files.h"
 #include "tests/temp_folder.h"
 
 namespace vitrine {
@@ -55,17 +55,12 @@ Status add(EventLog& log, std::vector<std::string> ids) {
   return appended.ok() ? Status() : appended.error();
 }
 
-std::vector<std::string> segments_of(const std::string& folder) {
+std::vector<std::string> segments_of(FileSystem& files, const std::string& folder) {
   std::vector<std::string> found;
-  const auto names = real_files().list(folder);
+  const auto names = files.list(folder);
   for (const std::string& name : *names)
     if (parse_segment_name(name)) found.push_back(folder + "/" + name);
   return found;
-}
-
-void write(const std::string& path, std::string_view bytes) {
-  std::ofstream(path, std::ios::binary)
-      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
 EventLogOptions small_segments() {
@@ -75,20 +70,21 @@ EventLogOptions small_segments() {
 }
 
 TEST(FileEventLog, SegmentsAreClosedAtTheirSizeAndReadInOrder) {
-  const TempFolder folder;
+  const TempFolder folder;  // of the lock
+  MemoryFiles files;
   std::vector<std::string> all;
   {
-    const auto log = open(real_files(), folder.path(), small_segments());
+    const auto log = open(files, folder.path(), small_segments());
     for (std::size_t i = 0; i < 600; i += 3) {
       ASSERT_TRUE(add(*log, names(i, 3)).ok());
       for (auto& name : names(i, 3)) all.push_back(name);
     }
     EXPECT_EQ(payloads(*log), all);
   }
-  const auto files = segments_of(folder.path());
-  EXPECT_GE(files.size(), 6U);
-  for (const auto& file : files) EXPECT_LE(read_file(real_files(), file)->size(), 4096U);
-  const auto log = open(real_files(), folder.path(), small_segments());
+  const auto segments = segments_of(files, folder.path());
+  EXPECT_GE(segments.size(), 6U);
+  for (const auto& file : segments) EXPECT_LE(read_file(files, file)->size(), 4096U);
+  const auto log = open(files, folder.path(), small_segments());
   EXPECT_EQ(payloads(*log), all);
   EXPECT_EQ(payloads(*log, 500), std::vector(all.begin() + 499, all.end()));
   EXPECT_TRUE(payloads(*log, 601).empty());
@@ -105,27 +101,28 @@ TEST(FileEventLog, ASecondProcessIsTurnedAwayByName) {
 }
 
 TEST(FileEventLog, AReaderSeesWhatIsThereAndChangesNothing) {
-  const TempFolder folder;
-  const auto log = open(real_files(), folder.path(), small_segments());
+  const TempFolder folder;  // of the lock
+  MemoryFiles files;
+  const auto log = open(files, folder.path(), small_segments());
   for (std::size_t i = 0; i < 300; i += 3) ASSERT_TRUE(add(*log, names(i, 3)).ok());
-  const auto files = segments_of(folder.path());
-  write(folder.path() + "/" + segment_name(301), "torn");  // as if the writer was making it
-  const auto reader = open_file_log_to_read(real_files(), folder.path());
+  files.put(folder.path() + "/" + segment_name(301), "torn");  // as if the writer was making it
+  const auto reader = open_file_log_to_read(files, folder.path());
   ASSERT_TRUE(reader.ok()) << reader.error().message;
   EXPECT_EQ(payloads(**reader), names(0, 300));
   EXPECT_EQ((*reader)->last_sequence(), 300U);
-  EXPECT_EQ(read_file(real_files(), folder.path() + "/" + segment_name(301)).value(), "torn");
+  EXPECT_EQ(read_file(files, folder.path() + "/" + segment_name(301)).value(), "torn");
 }
 
 TEST(FileEventLog, TheWindowForgetsOldIdsAndIsTheSameAfterOpening) {
-  const TempFolder folder;
+  const TempFolder folder;  // of the lock
+  MemoryFiles files;
   EventLogOptions options = small_segments();
   options.window = 100;
   {
-    const auto log = open(real_files(), folder.path(), options);
+    const auto log = open(files, folder.path(), options);
     for (std::size_t i = 0; i < 250; ++i) ASSERT_TRUE(add(*log, names(i, 1)).ok());
   }
-  const auto log = open(real_files(), folder.path(), options);
+  const auto log = open(files, folder.path(), options);
   const Batch known(names(150, 100));
   auto appended = log->append(known.records);
   ASSERT_TRUE(appended.ok());
@@ -138,16 +135,17 @@ TEST(FileEventLog, TheWindowForgetsOldIdsAndIsTheSameAfterOpening) {
 // Every length to which a crash can shorten the last segment: what was whole is there, and the log
 // goes on.
 TEST(FileEventLog, ATornTailIsCutAtEveryByte) {
-  const TempFolder folder;
-  { ASSERT_TRUE(add(*open(real_files(), folder.path()), names(0, 2)).ok()); }
-  const std::string path = segments_of(folder.path()).at(0);
-  const std::size_t before = read_file(real_files(), path)->size();
-  { ASSERT_TRUE(add(*open(real_files(), folder.path()), names(2, 2)).ok()); }
-  const std::string whole = *read_file(real_files(), path);
+  const TempFolder folder;  // of the lock
+  MemoryFiles files;
+  { ASSERT_TRUE(add(*open(files, folder.path()), names(0, 2)).ok()); }
+  const std::string path = segments_of(files, folder.path()).at(0);
+  const std::size_t before = read_file(files, path)->size();
+  { ASSERT_TRUE(add(*open(files, folder.path()), names(2, 2)).ok()); }
+  const std::string whole = *read_file(files, path);
   for (std::size_t size = 0; size <= whole.size(); ++size) {
-    write(path, std::string_view(whole).substr(0, size));
+    files.put(path, std::string_view(whole).substr(0, size));
     const std::size_t kept = size == whole.size() ? 4 : size >= before ? 2 : 0;
-    const auto log = open(real_files(), folder.path());
+    const auto log = open(files, folder.path());
     ASSERT_EQ(payloads(*log), names(0, kept)) << size;
     ASSERT_TRUE(add(*log, names(10, 1)).ok());
     ASSERT_EQ(payloads(*log).size(), kept + 1) << size;
@@ -157,23 +155,24 @@ TEST(FileEventLog, ATornTailIsCutAtEveryByte) {
 // Every bit of the last batch: it is cut off as a whole. Every bit of one before it: an error that
 // names the place, because a later sync proves that the bytes had been there.
 TEST(FileEventLog, FlippedBitsLoseNothingSilently) {
-  const TempFolder folder;
+  const TempFolder folder;  // of the lock
+  MemoryFiles files;
   std::vector<std::size_t> ends;
   std::string path;
   {
-    const auto log = open(real_files(), folder.path());
+    const auto log = open(files, folder.path());
     for (std::size_t i = 0; i < 3; ++i) {
       ASSERT_TRUE(add(*log, names(i, 1)).ok());
-      path = segments_of(folder.path()).at(0);
-      ends.push_back(read_file(real_files(), path)->size());
+      path = segments_of(files, folder.path()).at(0);
+      ends.push_back(read_file(files, path)->size());
     }
   }
-  const std::string whole = *read_file(real_files(), path);
+  const std::string whole = *read_file(files, path);
   for (std::size_t bit = 0; bit < whole.size() * 8; ++bit) {
     std::string bytes = whole;
     bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8));
-    write(path, bytes);
-    auto log = open_file_log(real_files(), folder.path(), {});
+    files.put(path, bytes);
+    auto log = open_file_log(files, folder.path(), {});
     if (bit / 8 >= ends[1]) {
       ASSERT_TRUE(log.ok()) << bit << log.error().message;
       ASSERT_EQ(payloads(**log), names(0, 2)) << bit;
@@ -181,29 +180,30 @@ TEST(FileEventLog, FlippedBitsLoseNothingSilently) {
       ASSERT_FALSE(log.ok()) << bit;
       EXPECT_EQ(log.error().message.substr(0, path.size()), path);
       EXPECT_NE(log.error().message.find("offset "), std::string::npos) << log.error().message;
-      ASSERT_EQ(read_file(real_files(), path).value(), bytes) << "nothing is lost by looking";
+      ASSERT_EQ(read_file(files, path).value(), bytes) << "nothing is lost by looking";
     }
   }
 }
 
 TEST(FileEventLog, DamageInAnOlderSegmentIsAnErrorWhereItIsRead) {
-  const TempFolder folder;
+  const TempFolder folder;  // of the lock
+  MemoryFiles files;
   EventLogOptions options = small_segments();
   {
-    const auto log = open(real_files(), folder.path(), options);
+    const auto log = open(files, folder.path(), options);
     for (std::size_t i = 0; i < 300; ++i) ASSERT_TRUE(add(*log, names(i, 1)).ok());
   }
-  const auto files = segments_of(folder.path());
-  std::string bytes = *read_file(real_files(), files[1]);
+  const auto segments = segments_of(files, folder.path());
+  std::string bytes = *read_file(files, segments[1]);
   bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
-  write(files[1], bytes);
-  const auto refused = open_file_log(real_files(), folder.path(), options);
+  files.put(segments[1], bytes);
+  const auto refused = open_file_log(files, folder.path(), options);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, Code::kCorrupt);
-  EXPECT_NE(refused.error().message.find(files[1] + ": damaged at offset"), std::string::npos);
+  EXPECT_NE(refused.error().message.find(segments[1] + ": damaged at offset"), std::string::npos);
 
   options.window = 1;  // opening does not look there, reading does
-  const auto log = open(real_files(), folder.path(), options);
+  const auto log = open(files, folder.path(), options);
   std::size_t seen = 0;
   const Status status = log->read(1, [&](const LogRecord&) -> Status { return ++seen, Status(); });
   ASSERT_FALSE(status.ok());
@@ -212,16 +212,17 @@ TEST(FileEventLog, DamageInAnOlderSegmentIsAnErrorWhereItIsRead) {
 }
 
 TEST(FileEventLog, AMissingSegmentIsAnError) {
-  const TempFolder folder;
+  const TempFolder folder;  // of the lock
+  MemoryFiles files;
   {
-    const auto log = open(real_files(), folder.path(), small_segments());
+    const auto log = open(files, folder.path(), small_segments());
     for (std::size_t i = 0; i < 300; ++i) ASSERT_TRUE(add(*log, names(i, 1)).ok());
   }
-  const auto files = segments_of(folder.path());
-  ASSERT_TRUE(real_files().remove(files[1]).ok());
-  const auto refused = open_file_log(real_files(), folder.path(), small_segments());
+  const auto segments = segments_of(files, folder.path());
+  ASSERT_TRUE(files.remove(segments[1]).ok());
+  const auto refused = open_file_log(files, folder.path(), small_segments());
   ASSERT_FALSE(refused.ok());
-  EXPECT_NE(refused.error().message.find(files[2]), std::string::npos);
+  EXPECT_NE(refused.error().message.find(segments[2]), std::string::npos);
 }
 
 TEST(FileEventLog, AFullDiskLosesTheBatchAndNothingElse) {
@@ -258,6 +259,26 @@ TEST(FileEventLog, AfterAFailedSyncItRefusesUntilOpenedAgain) {
   EXPECT_EQ(payloads(*log), names(0, 6));
 }
 
+// A process died and left records that nobody synced: once it is open again, they count, also as
+// repeats.
+TEST(FileEventLog, WhatIsFoundAtOpenIsDurable) {
+  const TempFolder folder;
+  FaultFiles files;
+  {
+    const auto log = open(files, folder.path());
+    ASSERT_TRUE(add(*log, names(0, 2)).ok());
+    ASSERT_TRUE(log->append_unsynced(Batch(names(2, 3)).records).ok());
+  }
+  {
+    const auto log = open(files, folder.path());
+    const auto again = log->append(Batch(names(2, 3)).records);
+    ASSERT_TRUE(again.ok());
+    EXPECT_EQ(again->repeated, 3U);
+  }
+  files.crash();
+  EXPECT_EQ(payloads(*open(files, folder.path())), names(0, 5));
+}
+
 // What is acknowledged, in a model: id -> sequence. Batches are there as a whole.
 struct Model {
   std::map<std::string, std::uint64_t> acknowledged;
@@ -273,7 +294,7 @@ bool work(FileSystem& files, const std::string& folder, std::size_t batches, Mod
     const std::size_t start = model.batches.size() * 20;
     model.batches.push_back(names(start, 20));
     const Batch batch(model.batches.back());
-    if (i % 5 == 4) {
+    if (i % 4 == 3) {  // just before a segment ends
       if (!(*opened)->append_unsynced(batch.records).ok()) return false;
       continue;
     }
@@ -353,9 +374,10 @@ TEST(FileEventLog, BadFilesAreErrors) {
   const std::string bad[] = {std::string(100, '\0'), "VTRLOG\r\n" + std::string(60, 'x'),
                              std::string(5000, 'A')};
   for (const std::string& bytes : bad) {
-    const TempFolder folder;
-    write(folder.path() + "/" + segment_name(1), bytes);
-    const auto log = open_file_log(real_files(), folder.path(), {});
+    const TempFolder folder;  // of the lock
+    MemoryFiles files;
+    files.put(folder.path() + "/" + segment_name(1), bytes);
+    const auto log = open_file_log(files, folder.path(), {});
     ASSERT_FALSE(log.ok());
     EXPECT_NE(log.error().message.find(segment_name(1)), std::string::npos);
   }
