@@ -92,6 +92,14 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   return kExitUsage;
 }
 
+// What a server trains with in the background: this binary with this configuration.
+std::vector<std::string> trainer_command(const CommonFlags& flags, const std::string& config) {
+  std::vector<std::string> command{"/proc/self/exe", "train", "--quiet"};
+  if (!config.empty()) command.insert(command.end(), {"--config", config});
+  for (const std::string& set : flags.set) command.insert(command.end(), {"--set", set});
+  return command;
+}
+
 }  // namespace
 
 Session::Session(const CommonFlags& flags, Config config)
@@ -113,7 +121,9 @@ Run Session::run() {
 }
 
 Result<std::unique_ptr<Engine>> Session::engine(OpenMode mode) {
-  return Engine::open(config_, real_files(), mode, run());
+  Config config = config_;
+  if (mode == OpenMode::kServe) config.trainer = trainer_command(flags_, config.path);
+  return Engine::open(std::move(config), real_files(), mode, run());
 }
 
 void Session::print(const Value& json, const std::string& text) const {

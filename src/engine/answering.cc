@@ -107,7 +107,10 @@ class Question {
       history_.push_back(
           {*item, event.type, 1, weight, event.time == kNoTime ? query_.now : event.time, group});
     }
-    query_.history = history_;
+    // What a person has is never shown again however long ago, but models are asked with the
+    // latest.
+    const std::span<const HistoryEvent> all = history_;
+    query_.history = all.last(std::min(all.size(), kQueryHistoryMax));
     return {};
   }
 

@@ -21,7 +21,7 @@ struct Setting {
 
 std::vector<Setting> settings_to_try() {
   return {
-      {"popularity", "window_days", {30.0, 90.0}, true},
+      {"popularity", "window_days", {7.0, 14.0, 30.0, 90.0}, true},
       {"item_knn", "target_exponent", {0.3, 0.7}},
       {"item_knn", "similarity", {"bm25", "jaccard"}},
       {"item_knn", "history_decay", {0.99, 0.95, 0.8}, true},
@@ -32,7 +32,7 @@ std::vector<Setting> settings_to_try() {
   };
 }
 
-constexpr float kFusionWeights[] = {1.0F, 0.5F, 2.0F};
+constexpr float kFusionWeights[] = {1.0F, 0.5F, 0.25F, 2.0F};
 
 struct Best {
   ModelConfig config;
@@ -127,7 +127,8 @@ class Chooser {
     return text;
   }
 
-  // Personal models, best first; one more joins when the lists get better.
+  // Best first; one more joins when the lists get better. Popularity may join too: what sells this
+  // week matters in a shop with seasons.
   Status fuse() {
     choice_.home.name = "home";
     std::vector<Source> sources;
@@ -138,7 +139,6 @@ class Chooser {
       }
     }
     for (const Best& best : best_) {
-      if (!is_personal(best.config.kind)) continue;
       std::optional<Source> joins;
       for (const float weight : kFusionWeights) {
         const bool first = sources.empty();

@@ -262,7 +262,7 @@ TEST(Engine, TheGateHoldsOnEveryPath) {
                                   OpenMode::kServe);
   TempFolder other;
   const auto untrained = filled_shop(shop_config(other), OpenMode::kServe, false);
-  rc::check("nothing unavailable is listed", [&] {
+  const bool held = rc::check("nothing unavailable is listed", [&] {
     std::vector<Item> items;
     std::set<std::string> hidden;
     for (int i = 0; i < kTastes * kItemsPerTaste; ++i) {
@@ -291,6 +291,7 @@ TEST(Engine, TheGateHoldsOnEveryPath) {
     check(engine->popular(40, 0, ""));
     check(engine->popular(40, 90, "All"));
   });
+  EXPECT_TRUE(held);
 }
 
 TEST(Engine, SnapshotsSwapUnderRequests) {

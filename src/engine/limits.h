@@ -6,7 +6,9 @@
 
 namespace vitrine {
 
-inline constexpr std::size_t kHistoryMax = 300;  // live events kept of each person
+inline constexpr std::size_t kHistoryMax = 5'000;  // live events kept of each person
+inline constexpr std::size_t kQueryHistoryMax =
+    300;  // of these, the latest that models are asked with
 inline constexpr std::uint64_t kLiveBytesMax = std::uint64_t{1} << 30;  // persons in memory
 inline constexpr int kPopularDays = 92;                   // days with counts of their own
 inline constexpr int kListMax = 10'000;                   // items asked for in one list
