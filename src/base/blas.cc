@@ -11,8 +11,8 @@ namespace vitrine {
 namespace {
 
 // Blocks are fixed, whatever the pool: the sums inside a block are OpenBLAS's, in one thread.
-constexpr std::int64_t kTile = 768;
-constexpr std::int64_t kFactorBlock = 256;
+constexpr std::int64_t kTile = 1024;
+constexpr std::int64_t kLeaf = 256;  // side of a triangle that LAPACK gets
 
 void use_one_thread() {
   static const bool done = (openblas_set_num_threads(1), true);
@@ -44,27 +44,63 @@ void multiply(float alpha, MatrixView<const float> a, bool transpose_a, MatrixVi
               narrow(std::max<std::int64_t>(1, b.stride)), beta, c.data, narrow(c.stride));
 }
 
-// A square matrix cut into blocks of kFactorBlock: block (i, j) and its extents.
-struct Blocked {
-  MatrixView<float> a;
-  std::int64_t count() const { return blocks_of(a.rows, kFactorBlock); }
-  std::int64_t at(std::int64_t i) const { return i * kFactorBlock; }
-  std::int64_t size(std::int64_t i) const { return std::min(kFactorBlock, a.rows - at(i)); }
-  MatrixView<float> block(std::int64_t i, std::int64_t j) const {
-    return part(a, at(i), at(j), size(i), size(j));
-  }
-};
-
-void solve_triangle(CBLAS_SIDE side, CBLAS_TRANSPOSE transpose, float alpha,
-                    MatrixView<const float> triangle, MatrixView<float> b) {
-  cblas_strsm(CblasRowMajor, side, CblasLower, transpose, CblasNonUnit, narrow(b.rows),
-              narrow(b.cols), alpha, triangle.data, narrow(triangle.stride), b.data,
-              narrow(b.stride));
+// Lower triangle of C = alpha op(A) op(A)^T + beta C, where op(A) is A^T when `transpose`.
+void syrk_lower(ThreadPool& pool, float alpha, MatrixView<const float> a, bool transpose,
+                float beta, MatrixView<float> c) {
+  const std::int64_t side = blocks_of(c.rows, kTile), depth = transpose ? a.rows : a.cols;
+  const auto strip = [&](std::int64_t from, std::int64_t size) {
+    return transpose ? part(a, 0, from, depth, size) : part(a, from, 0, size, depth);
+  };
+  pool.run(side * side, [&](std::int64_t tile) {
+    const std::int64_t i = tile / side * kTile, j = tile % side * kTile;
+    if (j > i) return;
+    const std::int64_t rows = std::min(kTile, c.rows - i), cols = std::min(kTile, c.cols - j);
+    const MatrixView<float> out = part(c, i, j, rows, cols);
+    if (i == j) {
+      cblas_ssyrk(CblasRowMajor, CblasLower, flag(transpose), narrow(rows), narrow(depth), alpha,
+                  strip(i, rows).data, narrow(a.stride), beta, out.data, narrow(c.stride));
+    } else {
+      multiply(alpha, strip(i, rows), transpose, strip(j, cols), !transpose, beta, out);
+    }
+  });
 }
 
-// A <- L in the lower triangle of one block. A row-major lower triangle is LAPACK's upper one:
-// nothing is copied. OpenBLAS lets NaN pass.
-bool factor_block(MatrixView<float> a) {
+// B <- alpha op(L)^-1 B, or B op(L)^-1 from the right, in strips that do not depend on each other.
+void solve_lower(ThreadPool& pool, CBLAS_SIDE side, bool transpose, float alpha,
+                 MatrixView<const float> lower, MatrixView<float> b) {
+  parallel_for(
+      pool, side == CblasLeft ? b.cols : b.rows, kTile, [&](std::int64_t low, std::int64_t high) {
+        const MatrixView<float> strip = side == CblasLeft ? part(b, 0, low, b.rows, high - low)
+                                                          : part(b, low, 0, high - low, b.cols);
+        cblas_strsm(CblasRowMajor, side, CblasLower, flag(transpose), CblasNonUnit,
+                    narrow(strip.rows), narrow(strip.cols), alpha, lower.data, narrow(lower.stride),
+                    strip.data, narrow(strip.stride));
+      });
+}
+
+// A square matrix in quarters. The lower triangle is the two triangles and `below`.
+struct Quarters {
+  MatrixView<float> upper_left, below, lower_right;
+};
+
+Quarters quarters(MatrixView<float> a) {
+  const std::int64_t head = (a.rows / 2 + 63) / 64 * 64, tail = a.rows - head;
+  return {part(a, 0, 0, head, head), part(a, head, 0, tail, head), part(a, head, head, tail, tail)};
+}
+
+// The three steps work on the lower triangle in place, by halves until kLeaf: nearly all of the
+// work is then products of large blocks. A row-major lower triangle is LAPACK's upper one: nothing
+// is copied.
+
+// A <- L with A = L L^T. False when A is not positive definite; OpenBLAS lets NaN pass.
+bool factor(ThreadPool& pool, MatrixView<float> a) {
+  if (a.rows > kLeaf) {
+    const Quarters q = quarters(a);
+    if (!factor(pool, q.upper_left)) return false;
+    solve_lower(pool, CblasRight, true, 1, q.upper_left, q.below);
+    syrk_lower(pool, -1, q.below, false, 1, q.lower_right);
+    return factor(pool, q.lower_right);
+  }
   if (LAPACKE_spotrf_work(LAPACK_COL_MAJOR, 'U', narrow(a.rows), a.data, narrow(a.stride)) != 0) {
     return false;
   }
@@ -75,78 +111,36 @@ bool factor_block(MatrixView<float> a) {
   return true;
 }
 
-// A = L L^T in the lower triangle, right-looking. False when A is not positive definite.
-bool factor(ThreadPool& pool, const Blocked& m) {
-  for (std::int64_t k = 0; k < m.count(); ++k) {
-    const MatrixView<float> diagonal = m.block(k, k);
-    if (!factor_block(diagonal)) return false;
-    pool.run(m.count() - k - 1, [&](std::int64_t step) {
-      solve_triangle(CblasRight, CblasTrans, 1, diagonal, m.block(k + 1 + step, k));
-    });
-    // Row block i of what is left, up to its diagonal block, whose upper half is scratch.
-    pool.run(m.count() - k - 1, [&](std::int64_t step) {
-      const std::int64_t i = m.count() - 1 - step;  // the longest first
-      const std::int64_t cols = m.at(i) + m.size(i) - m.at(k + 1);
-      const MatrixView<float> left = part(m.a, m.at(k + 1), m.at(k), cols, m.size(k));
-      multiply(-1, m.block(i, k), false, left, true, 1,
-               part(m.a, m.at(i), m.at(k + 1), m.size(i), cols));
-    });
+// L <- X = L^-1, L without zeros on its diagonal.
+void invert_lower(ThreadPool& pool, MatrixView<float> a) {
+  if (a.rows > kLeaf) {
+    const Quarters q = quarters(a);
+    solve_lower(pool, CblasLeft, false, -1, q.lower_right, q.below);
+    solve_lower(pool, CblasRight, false, 1, q.upper_left, q.below);
+    invert_lower(pool, q.upper_left);
+    invert_lower(pool, q.lower_right);
+    return;
   }
-  return true;
+  const int failed =
+      LAPACKE_strtri_work(LAPACK_COL_MAJOR, 'U', 'N', narrow(a.rows), a.data, narrow(a.stride));
+  VT_CHECK(failed == 0);
 }
 
-// L <- L^-1, row block by row block from the top: X_kj = -L_kk^-1 sum over m < k of L_km X_mj.
-bool invert_triangle(ThreadPool& pool, const Blocked& m) {
-  Matrix copy(kFactorBlock, m.a.rows);
-  for (std::int64_t k = 0; k < m.count(); ++k) {
-    const MatrixView<float> diagonal = m.block(k, k);
-    for (std::int64_t i = 0; i < diagonal.rows; ++i) {
-      std::copy_n(m.a.data + (m.at(k) + i) * m.a.stride, m.at(k), copy.row(i).data());
-    }
-    pool.run(k, [&](std::int64_t j) {
-      const MatrixView<float> out = m.block(k, j);
-      const MatrixView<const float> row =
-          part(MatrixView<const float>(copy.view()), 0, m.at(j), m.size(k), m.at(k) - m.at(j));
-      multiply(-1, row, false, part(m.a, m.at(j), m.at(j), m.at(k) - m.at(j), m.size(j)), false, 0,
-               out);
-      solve_triangle(CblasLeft, CblasNoTrans, 1, diagonal, out);
+// X <- X^T X.
+void square_lower(ThreadPool& pool, MatrixView<float> a) {
+  if (a.rows > kLeaf) {
+    const Quarters q = quarters(a);
+    square_lower(pool, q.upper_left);
+    syrk_lower(pool, 1, q.below, true, 1, q.upper_left);
+    parallel_for(pool, q.below.cols, kTile, [&](std::int64_t low, std::int64_t high) {
+      cblas_strmm(CblasRowMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit,
+                  narrow(q.below.rows), narrow(high - low), 1, q.lower_right.data, narrow(a.stride),
+                  q.below.data + low, narrow(a.stride));
     });
-    if (LAPACKE_strtri_work(LAPACK_COL_MAJOR, 'U', 'N', narrow(diagonal.rows), diagonal.data,
-                            narrow(diagonal.stride)) != 0) {
-      return false;
-    }
-    for (std::int64_t i = 0; i < diagonal.rows; ++i) {  // the factorisation left scratch there
-      std::fill(diagonal.row(i).begin() + i + 1, diagonal.row(i).end(), 0.0f);
-    }
+    square_lower(pool, q.lower_right);
+    return;
   }
-  return true;
-}
-
-// X <- X^T X in the lower triangle, row block by row block from the top: row block i needs its own
-// rows and those below, which are still X.
-void square_triangle(ThreadPool& pool, const Blocked& m) {
-  Matrix corner(kFactorBlock, kFactorBlock);
-  for (std::int64_t i = 0; i < m.count(); ++i) {
-    const MatrixView<float> diagonal = m.block(i, i);
-    const std::int64_t below = m.a.rows - m.at(i) - m.size(i);
-    const MatrixView<float> column = part(m.a, m.at(i) + m.size(i), m.at(i), below, m.size(i));
-    pool.run(i + 1, [&](std::int64_t j) {
-      MatrixView<float> out = m.block(i, j);
-      if (j == i) {
-        out = part(corner.view(), 0, 0, m.size(i), m.size(i));
-        multiply(1, diagonal, true, diagonal, false, 0, out);
-      } else {
-        cblas_strmm(CblasRowMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit,
-                    narrow(out.rows), narrow(out.cols), 1, diagonal.data, narrow(diagonal.stride),
-                    out.data, narrow(out.stride));
-      }
-      multiply(1, column, true, part(m.a, m.at(i) + m.size(i), m.at(j), below, m.size(j)), false, 1,
-               out);
-    });
-    for (std::int64_t r = 0; r < diagonal.rows; ++r) {
-      std::copy_n(corner.row(r).data(), r + 1, diagonal.row(r).data());
-    }
-  }
+  LAPACKE_slauum_work(LAPACK_COL_MAJOR, 'U', narrow(a.rows), a.data, narrow(a.stride));
 }
 
 Error not_positive_definite() {
@@ -174,19 +168,7 @@ void syrk(ThreadPool& pool, float alpha, MatrixView<const float> a, float beta,
           MatrixView<float> c) {
   VT_CHECK(a.cols == c.rows && c.rows == c.cols);
   use_one_thread();
-  const std::int64_t side = blocks_of(c.rows, kTile);
-  pool.run(side * side, [&](std::int64_t tile) {
-    const std::int64_t i = tile / side * kTile, j = tile % side * kTile;
-    if (j > i) return;
-    const std::int64_t rows = std::min(kTile, c.rows - i), cols = std::min(kTile, c.cols - j);
-    if (i == j) {
-      cblas_ssyrk(CblasRowMajor, CblasLower, CblasTrans, narrow(rows), narrow(a.rows), alpha,
-                  a.data + i, narrow(a.stride), beta, c.data + i * c.stride + i, narrow(c.stride));
-    } else {
-      multiply(alpha, part(a, 0, i, a.rows, rows), true, part(a, 0, j, a.rows, cols), false, beta,
-               part(c, i, j, rows, cols));
-    }
-  });
+  syrk_lower(pool, alpha, a, true, beta, c);
   fill_upper(pool, c);
 }
 
@@ -206,9 +188,10 @@ void fill_upper(ThreadPool& pool, MatrixView<float> a) {
 Status invert_spd(ThreadPool& pool, MatrixView<float> a) {
   VT_CHECK(a.rows == a.cols);
   use_one_thread();
-  const Blocked blocked{a};
-  if (!factor(pool, blocked) || !invert_triangle(pool, blocked)) return not_positive_definite();
-  square_triangle(pool, blocked);
+  if (a.rows == 0) return {};
+  if (!factor(pool, a)) return not_positive_definite();
+  invert_lower(pool, a);
+  square_lower(pool, a);
   fill_upper(pool, a);
   return {};
 }
@@ -217,9 +200,10 @@ Status solve_spd(MatrixView<float> a, MatrixView<float> b) {
   VT_CHECK(a.rows == a.cols && b.rows == a.rows);
   use_one_thread();
   if (a.rows == 0 || b.cols == 0) return {};
-  if (!factor_block(a)) return not_positive_definite();
-  solve_triangle(CblasLeft, CblasNoTrans, 1, a, b);
-  solve_triangle(CblasLeft, CblasTrans, 1, a, b);
+  ThreadPool here(1);
+  if (!factor(here, a)) return not_positive_definite();
+  solve_lower(here, CblasLeft, false, 1, a, b);
+  solve_lower(here, CblasLeft, true, 1, a, b);
   return {};
 }
 

@@ -20,7 +20,7 @@ void syrk(ThreadPool& pool, float alpha, MatrixView<const float> a, float beta,
 // Copies the lower triangle of a square matrix into the upper one.
 void fill_upper(ThreadPool& pool, MatrixView<float> a);
 
-// A <- A^-1 for a symmetric positive definite A (Cholesky: potrf, potri), both triangles filled.
+// A <- A^-1 for a symmetric positive definite A (Cholesky, by halves), both triangles filled.
 // kInvalid when A is not positive definite; A is then undefined.
 Status invert_spd(ThreadPool& pool, MatrixView<float> a);
 
