@@ -1,4 +1,5 @@
-// An immutable array that either owns its elements or points into a memory-mapped archive. Copies share.
+// An immutable array that either owns its elements or points into a memory-mapped archive. Copies
+// share.
 #pragma once
 
 #include <cstddef>

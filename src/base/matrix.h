@@ -1,5 +1,5 @@
-// Dense row-major float matrices. Rows are padded to 16 floats (64 bytes) so that each starts on a cache
-// line; `stride()` is the distance between rows in floats. The padding is always zero.
+// Dense row-major float matrices. Rows are padded to 16 floats (64 bytes) so that each starts on a
+// cache line; `stride()` is the distance between rows in floats. The padding is always zero.
 #pragma once
 
 #include <cstddef>
@@ -40,8 +40,12 @@ class Matrix {
   std::span<const float> row(std::int64_t i) const {
     return {data_.get() + i * stride_, static_cast<std::size_t>(cols_)};
   }
-  float& operator()(std::int64_t i, std::int64_t j) { return data_[static_cast<std::size_t>(i * stride_ + j)]; }
-  float operator()(std::int64_t i, std::int64_t j) const { return data_[static_cast<std::size_t>(i * stride_ + j)]; }
+  float& operator()(std::int64_t i, std::int64_t j) {
+    return data_[static_cast<std::size_t>(i * stride_ + j)];
+  }
+  float operator()(std::int64_t i, std::int64_t j) const {
+    return data_[static_cast<std::size_t>(i * stride_ + j)];
+  }
   MatrixView<float> view() { return {data(), rows_, cols_, stride_}; }
   MatrixView<const float> view() const { return {data(), rows_, cols_, stride_}; }
 

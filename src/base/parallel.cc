@@ -17,7 +17,8 @@ namespace {
 struct Job {
   Job(std::int64_t n, const std::function<void(std::int64_t)>& f) : count(n), block(&f) {}
   const std::int64_t count;
-  const std::function<void(std::int64_t)>* block;  // valid while blocks are left: run() waits for them
+  const std::function<void(std::int64_t)>*
+      block;  // valid while blocks are left: run() waits for them
   std::atomic<std::int64_t> next{0};
   std::atomic<std::int64_t> done{0};
   std::mutex mutex;
@@ -61,7 +62,8 @@ struct ThreadPool::State {
 
 ThreadPool::ThreadPool(int threads)
     : threads_(std::max(1, threads)), state_(std::make_unique<State>()) {
-  for (int i = 1; i < threads_; ++i) state_->workers.emplace_back([s = state_.get()] { s->loop(); });
+  for (int i = 1; i < threads_; ++i)
+    state_->workers.emplace_back([s = state_.get()] { s->loop(); });
 }
 
 ThreadPool::~ThreadPool() {

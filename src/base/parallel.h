@@ -1,5 +1,6 @@
-// A bounded thread pool and a parallel_for whose blocks depend on the problem alone, never on the number
-// of threads: a reduction that adds its blocks' results in block order is the same for any pool.
+// A bounded thread pool and a parallel_for whose blocks depend on the problem alone, never on the
+// number of threads: a reduction that adds its blocks' results in block order is the same for any
+// pool.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +9,9 @@
 
 namespace vitrine {
 
-// `threads` counts the caller: ThreadPool(1) starts no thread at all. Thread-safe: several threads may
-// call run() at once, and a block may call run() again (the caller always works, so nothing waits for a
-// free thread). Destruction waits for running work.
+// `threads` counts the caller: ThreadPool(1) starts no thread at all. Thread-safe: several threads
+// may call run() at once, and a block may call run() again (the caller always works, so nothing
+// waits for a free thread). Destruction waits for running work.
 class ThreadPool {
  public:
   explicit ThreadPool(int threads);
@@ -20,8 +21,8 @@ class ThreadPool {
 
   int threads() const { return threads_; }
 
-  // Calls block(0) ... block(count - 1), each once, on this thread and the pool's; returns when all are
-  // done. Blocks must not throw.
+  // Calls block(0) ... block(count - 1), each once, on this thread and the pool's; returns when all
+  // are done. Blocks must not throw.
   void run(std::int64_t count, const std::function<void(std::int64_t)>& block);
 
  private:

@@ -57,7 +57,8 @@ std::uint64_t Random::below(std::uint64_t index, std::uint64_t bound) const {
 double Random::normal(std::uint64_t index) const {
   const auto x = philox(key_, index, 1);
   const double u = (static_cast<double>(first64(x) >> 11) + 1.0) * 0x1.0p-53;  // in (0, 1]
-  const double v = static_cast<double>((std::uint64_t{x[2]} | std::uint64_t{x[3]} << 32) >> 11) * 0x1.0p-53;
+  const double v =
+      static_cast<double>((std::uint64_t{x[2]} | std::uint64_t{x[3]} << 32) >> 11) * 0x1.0p-53;
   return std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * std::numbers::pi * v);
 }
 

@@ -1,6 +1,7 @@
-// Counter-based random numbers: a draw is a pure function of (stream, index), so results do not depend
-// on the order or the number of threads that draw them. Philox 4x32-10 (Salmon et al., "Parallel random
-// numbers: as easy as 1, 2, 3", SC 2011). Thread-safe: a Random is an immutable value.
+// Counter-based random numbers: a draw is a pure function of (stream, index), so results do not
+// depend on the order or the number of threads that draw them. Philox 4x32-10 (Salmon et al.,
+// "Parallel random numbers: as easy as 1, 2, 3", SC 2011). Thread-safe: a Random is an immutable
+// value.
 #pragma once
 
 #include <array>
@@ -17,10 +18,10 @@ class Random {
   Random fork(std::string_view name) const;
   Random fork(std::uint64_t number) const;
 
-  std::uint64_t bits(std::uint64_t index) const;                       // 64 random bits
-  double uniform(std::uint64_t index) const;                           // in [0, 1), 53 bits
-  std::uint64_t below(std::uint64_t index, std::uint64_t bound) const; // in [0, bound), bound > 0
-  double normal(std::uint64_t index) const;                            // standard normal (Box-Muller)
+  std::uint64_t bits(std::uint64_t index) const;                        // 64 random bits
+  double uniform(std::uint64_t index) const;                            // in [0, 1), 53 bits
+  std::uint64_t below(std::uint64_t index, std::uint64_t bound) const;  // in [0, bound), bound > 0
+  double normal(std::uint64_t index) const;  // standard normal (Box-Muller)
 
   std::uint64_t key() const { return key_; }
 

@@ -1,6 +1,6 @@
-// Errors are values. A function that can fail for a reason outside the program (bytes, sockets, disks,
-// cancellation) returns Result<T>; a broken invariant of the program itself stops it (VT_CHECK).
-// Input from outside must never be able to reach a VT_CHECK.
+// Errors are values. A function that can fail for a reason outside the program (bytes, sockets,
+// disks, cancellation) returns Result<T>; a broken invariant of the program itself stops it
+// (VT_CHECK). Input from outside must never be able to reach a VT_CHECK.
 #pragma once
 
 #include <optional>
@@ -13,18 +13,18 @@ namespace vitrine {
 
 // server/ maps a code to an HTTP status, cli/ to an exit status; nobody else interprets them.
 enum class Code {
-  kInvalid,         // the caller's input is wrong; the message names the place and the remedy
-  kNotFound,        // a file, item, user, snapshot that is not there
-  kExists,          // already there, and may not be overwritten
-  kCancelled,       // the monitor said so
-  kIo,              // the operating system refused; the message holds its reason
-  kCorrupt,         // bytes that were once ours are not what we wrote
-  kExhausted,       // memory, disk, queue or limit: a larger one would have helped
-  kUnavailable,     // not now (starting, draining, no snapshot yet)
-  kUnauthorized,    // no key, or a wrong one
-  kForbidden,       // a key without that right
-  kUnsupported,     // understood, and not possible here
-  kInternal,        // a library failed in a way that we did not foresee
+  kInvalid,       // the caller's input is wrong; the message names the place and the remedy
+  kNotFound,      // a file, item, user, snapshot that is not there
+  kExists,        // already there, and may not be overwritten
+  kCancelled,     // the monitor said so
+  kIo,            // the operating system refused; the message holds its reason
+  kCorrupt,       // bytes that were once ours are not what we wrote
+  kExhausted,     // memory, disk, queue or limit: a larger one would have helped
+  kUnavailable,   // not now (starting, draining, no snapshot yet)
+  kUnauthorized,  // no key, or a wrong one
+  kForbidden,     // a key without that right
+  kUnsupported,   // understood, and not possible here
+  kInternal,      // a library failed in a way that we did not foresee
 };
 
 std::string_view code_name(Code code);  // "invalid", "not_found", ...
@@ -43,12 +43,13 @@ struct [[nodiscard]] Error {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}       // NOLINT: implicit
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}   // NOLINT: implicit
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit
   template <class U>
-    requires(std::is_convertible_v<U &&, T> && !std::is_same_v<std::decay_t<U>, Result> &&
-             !std::is_same_v<std::decay_t<U>, Error> && !std::is_same_v<std::decay_t<U>, T>)
-  Result(U&& value) : state_(std::in_place_index<0>, std::forward<U>(value)) {}  // NOLINT: implicit
+  requires(std::is_convertible_v<U&&, T> && !std::is_same_v<std::decay_t<U>, Result> &&
+           !std::is_same_v<std::decay_t<U>, Error> && !std::is_same_v<std::decay_t<U>, T>)
+      Result(U&& value)
+      : state_(std::in_place_index<0>, std::forward<U>(value)) {}  // NOLINT: implicit
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -100,9 +101,9 @@ using Status = Result<void>;
 //   VT_TRY(auto file, files.open(path));
 #define VT_TRY_CONCAT_(a, b) a##b
 #define VT_TRY_CONCAT(a, b) VT_TRY_CONCAT_(a, b)
-#define VT_TRY_1(expression)                      \
-  do {                                            \
-    auto vt_status = (expression);                \
+#define VT_TRY_1(expression)                       \
+  do {                                             \
+    auto vt_status = (expression);                 \
     if (!vt_status.ok()) return vt_status.error(); \
   } while (false)
 #define VT_TRY_2_(name, declaration, expression) \

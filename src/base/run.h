@@ -1,5 +1,5 @@
-// What everything long is given: randomness, threads, and somebody who watches. Nothing below engine/
-// reads a clock: elapsed time and memory come from the monitor.
+// What everything long is given: randomness, threads, and somebody who watches. Nothing below
+// engine/ reads a clock: elapsed time and memory come from the monitor.
 #pragma once
 
 #include <cstdint>
@@ -20,13 +20,13 @@ enum class Verdict {
 // What a run has cost so far, as the operating system counts it for this process.
 struct Usage {
   double elapsed_s = 0;
-  double cpu_s = 0;                  // user and system time of all threads
-  std::uint64_t memory_bytes = 0;    // resident now
+  double cpu_s = 0;                // user and system time of all threads
+  std::uint64_t memory_bytes = 0;  // resident now
   std::uint64_t memory_peak_bytes = 0;
 };
 
-// Implemented by cli/ (progress bar, Ctrl-C) and engine/ (job rows). Every method may be called from any
-// thread; advance() is cheap enough to be called a thousand times a second.
+// Implemented by cli/ (progress bar, Ctrl-C) and engine/ (job rows). Every method may be called
+// from any thread; advance() is cheap enough to be called a thousand times a second.
 class Monitor {
  public:
   virtual ~Monitor() = default;

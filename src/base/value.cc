@@ -39,7 +39,8 @@ double Value::number(double otherwise) const {
 }
 
 std::string_view Value::type_name() const {
-  constexpr std::string_view kNames[] = {"null", "boolean", "integer", "number", "string", "list", "table"};
+  constexpr std::string_view kNames[] = {"null",   "boolean", "integer", "number",
+                                         "string", "list",    "table"};
   return kNames[data_.index()];
 }
 

@@ -12,8 +12,7 @@
 namespace vitrine {
 
 struct Trained {
-  std::shared_ptr<Snapshot>
-      snapshot;  // without a name; publication.passed is the gate's verdict
+  std::shared_ptr<Snapshot> snapshot;  // without a name; publication.passed is the gate's verdict
   TrainReport report;
 };
 
