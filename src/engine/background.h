@@ -9,9 +9,9 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include "engine/engine.h"
+#include "engine/worker.h"
 
 namespace vitrine {
 
@@ -41,7 +41,7 @@ class Background {
   bool running_ = false;
   std::string failure_;
   std::atomic<bool> stopping_{false};
-  std::thread thread_;
+  Worker thread_;
 };
 
 }  // namespace vitrine

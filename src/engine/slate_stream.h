@@ -9,9 +9,9 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 
 #include "base/file.h"
+#include "engine/worker.h"
 
 namespace vitrine {
 
@@ -44,7 +44,7 @@ class SlateStream {
   std::uint64_t file_bytes_ = 0;
   bool failing_ = false;  // one diagnostic per failure, not per slate
   std::atomic<std::uint64_t> logged_{0}, dropped_{0};
-  std::thread thread_;
+  Worker thread_;
 };
 
 }  // namespace vitrine
