@@ -52,8 +52,9 @@ class ItemKnn final : public Model {
       const bool step =
           later != nullptr && (options_.steps == "events" || later->group != event.group);
       if (step) decay *= options_.history_decay;
-      rows.push_back({raw(event.item), static_cast<float>(decay * event.weight)});
       later = &event;
+      const auto weight = static_cast<float>(decay * event.weight);
+      if (weight > 0) rows.push_back({raw(event.item), weight});
     }
     std::sort(rows.begin(), rows.end(), [](const WeightedRow& a, const WeightedRow& b) {
       return a.row != b.row ? a.row < b.row : a.weight > b.weight;
