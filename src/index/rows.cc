@@ -42,9 +42,31 @@ std::size_t room(int n, std::span<const Candidate> out) {
   return n <= 0 ? 0 : std::min(static_cast<std::size_t>(n), out.size());
 }
 
+// One more than the highest column of the rows (columns ascend), at most `items`.
+std::size_t cells_needed(std::span<const WeightedRow> rows, const SparseRows& matrix,
+                         std::size_t items) {
+  std::size_t needed = 0;
+  for (const WeightedRow& r : rows) {
+    if (r.row >= matrix.rows() || matrix.row(r.row).empty()) continue;
+    needed = std::max<std::size_t>(needed, matrix.row(r.row).back() + std::size_t{1});
+  }
+  return std::min(needed, items);
+}
+
+// Whether summing whole rows is less work than looking `items` up in each by bisection.
+bool accumulating_pays(std::span<const WeightedRow> rows, const SparseRows& matrix,
+                       std::size_t items) {
+  constexpr std::size_t kBisection = 8;  // steps of one look-up, about
+  std::size_t entries = items;
+  for (const WeightedRow& r : rows) {
+    if (r.row < matrix.rows()) entries += matrix.row(r.row).size();
+  }
+  return entries < rows.size() * items * kBisection;
+}
+
 void accumulate(std::span<const WeightedRow> rows, const SparseRows& matrix, std::size_t items,
                 Scratch& s) {
-  s.begin_sparse(items);
+  s.begin_sparse(cells_needed(rows, matrix, items));
   for (const WeightedRow& r : rows) {
     if (r.row >= matrix.rows()) continue;
     const std::span<const std::uint32_t> columns = matrix.row(r.row);
@@ -136,6 +158,15 @@ std::size_t top_of_ranked(std::span<const Candidate> ranked, const ItemMask& mas
 void score_sparse_rows(std::span<const WeightedRow> rows, const SparseRows& matrix,
                        std::span<const ItemIndex> items, std::span<float> scores) {
   VT_CHECK(scores.size() == items.size());
+  if (accumulating_pays(rows, matrix, items.size())) {
+    Scratch& s = scratch();
+    accumulate(rows, matrix, std::numeric_limits<std::uint32_t>::max(), s);
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      const std::size_t item = raw(items[i]);
+      scores[i] = item < s.cells.size() && s.cells[item].stamp == s.stamp ? s.cells[item].sum : 0;
+    }
+    return;
+  }
   std::fill(scores.begin(), scores.end(), 0.0f);
   for (const WeightedRow& r : rows) {
     if (r.row >= matrix.rows()) continue;
