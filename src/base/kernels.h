@@ -44,7 +44,8 @@ struct Kernels {
   // Scores of `count` (1 to kScanQueries) queries against `panels` panels of kPanel items, one
   // after the other; both k-major: query q at queries[k * kScanQueries + q], item c of a panel at
   // panel[k * kPanel + c]. A score is one chain of fused multiply-adds in the order of k, starting
-  // at 0. The first item of the first panel is at position `first`.
+  // at 0. The first item of the first panel is at position `first`. Pointers are not null, whatever
+  // the width.
   void (*scan)(const float* queries, int count, const float* panel, std::int64_t width,
                std::int64_t panels, std::uint32_t first, ScanBuffer* buffers);
 

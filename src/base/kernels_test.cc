@@ -91,8 +91,8 @@ TEST(Kernels, EveryRowGivesTheSameBits) {
 
 std::vector<Recorder> scan_with(const Kernels& row, int count, std::int64_t width,
                                 std::int64_t panels, float step) {
-  const std::vector<float> queries = values(static_cast<std::size_t>(width * kScanQueries), 5);
-  std::vector<float> items = values(static_cast<std::size_t>(width * panels * kPanel), 6);
+  const std::vector<float> queries = values(static_cast<std::size_t>(width * kScanQueries) + 1, 5);
+  std::vector<float> items = values(static_cast<std::size_t>(width * panels * kPanel) + 1, 6);
   if (items.size() > 50) items[50] = std::nanf("");
   std::vector<Recorder> recorders;
   recorders.reserve(static_cast<std::size_t>(count));
