@@ -37,7 +37,9 @@ class Folder {
       }
       case RecordKind::kEraseItem: {
         const auto item = out_.vocabulary.item(as_text(record.payload));
-        if (item) out_.catalogue.erase(*item);
+        if (!item) return {};
+        out_.catalogue.resize(out_.vocabulary.items.size());  // events alone make no rows
+        out_.catalogue.erase(*item);
         return {};
       }
       case RecordKind::kEraseUser:

@@ -207,7 +207,7 @@ TEST(Engine, ItemsAndUsersArePatched) {
   must(engine->patch_user("u7", Table{{"attributes", Table{{"country", "FR"}}}}));
   EXPECT_EQ(must(engine->user("u7")).attributes, (Table{{"country", "FR"}}));
   must(engine->erase_item("t0-1"));
-  EXPECT_TRUE(must(engine->item("t0-1")).title.empty());
+  EXPECT_EQ(engine->item("t0-1").error().code, Code::kNotFound);
   EXPECT_EQ(engine->erase_item("nothing").error().code, Code::kNotFound);
 }
 

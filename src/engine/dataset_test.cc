@@ -1,0 +1,127 @@
+#include "engine/dataset.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include "engine/category_masks.h"
+#include "engine/engine_testing.h"
+#include "engine/live.h"
+
+namespace vitrine {
+namespace {
+
+// Random things happen to a shop, through its engine.
+void happen(Engine& engine, int steps) {
+  for (int s = 0; s < steps; ++s) {
+    const std::string user = user_id(*rc::gen::inRange(0, 6));
+    const std::string item = item_id(0, *rc::gen::inRange(0, 8));
+    switch (*rc::gen::inRange(0, 6)) {
+      case 0: {
+        Item described;
+        described.id = item;
+        described.title = "v" + std::to_string(s);
+        (void)engine.put_items(std::vector{described}).ok();
+        break;
+      }
+      case 1: {
+        User described;
+        described.id = user;
+        (void)engine.put_users(std::vector{described}).ok();
+        break;
+      }
+      case 2:
+        (void)engine.erase_item(item).ok();
+        break;
+      case 3:
+        (void)engine.erase_user(user).ok();
+        break;
+      default:
+        (void)engine.add_events(std::vector{purchase(user, item, kShopOpens + s * kSecond, "")})
+            .ok();
+    }
+  }
+}
+
+// Training and serving fold the log on their own and must mean the same by every index.
+TEST(Dataset, FoldsAsTheLiveStateDoes) {
+  const bool held = rc::check("the folds agree", [] {
+    TempFolder folder;
+    const Config config = shop_config(folder);
+    const auto engine = open_shop(config, OpenMode::kTool);
+    must(engine->put_items(std::vector{shop_item(0, 0)}));
+    must(engine->item(item_id(0, 0)));  // from here on it is fed as things happen
+    happen(*engine, *rc::gen::inRange(1, 40));
+    auto log = open_file_log_to_read(real_files(), folder.file("shop/log"));
+    RC_PRE(log.ok());
+    TestRun run;
+    const EventTypes types;
+    const RawDataset raw = must(read_dataset(run.run, **log, types));
+    const auto live = must(Live::replay(run.run, **log, types, config, "memory:"));
+    RC_ASSERT(raw.sequence == live->sequence());
+    RC_ASSERT(raw.vocabulary.users.size() == live->vocabulary().users.size());
+    RC_ASSERT(raw.vocabulary.items.size() == live->vocabulary().items.size());
+    const auto catalogue = live->catalogue();
+    RC_ASSERT(catalogue->size() == raw.catalogue.size());
+    for (std::uint32_t i = 0; i < raw.vocabulary.items.size(); ++i) {
+      const ItemIndex index{i};
+      RC_ASSERT(raw.vocabulary.id(index) == live->vocabulary().id(index));
+      RC_ASSERT(raw.catalogue.available(index) == catalogue->available().test(i));
+      RC_ASSERT(raw.catalogue.title(index) == catalogue->title(index));
+    }
+    for (std::uint32_t u = 0; u < raw.vocabulary.users.size(); ++u) {
+      const UserIndex user{u};
+      RC_ASSERT(raw.vocabulary.id(user) == live->vocabulary().id(user));
+      const auto rows =
+          static_cast<std::size_t>(std::count(raw.table.user.begin(), raw.table.user.end(), user));
+      RC_ASSERT(must(live->people().history({user, {}})).size() == rows);
+      // What is fed as it happens is what a replay makes of it.
+      if (!raw.vocabulary.id(user).empty()) {
+        RC_ASSERT(must(engine->person(raw.vocabulary.id(user))).history.size() == rows);
+      }
+    }
+  });
+  EXPECT_TRUE(held);
+}
+
+TEST(Dataset, StopsAtASequence) {
+  TempFolder folder;
+  const auto engine = filled_shop(shop_config(folder), OpenMode::kServe, false);
+  const auto log = must(open_file_log_to_read(real_files(), folder.file("shop/log")));
+  TestRun run;
+  const std::uint64_t items = shop_items().size();
+  const RawDataset part = must(read_dataset(run.run, *log, EventTypes(), items + 10));
+  EXPECT_EQ(part.table.size(), 10u);
+  EXPECT_EQ(part.sequence, items + 10);
+  EXPECT_NE(items_fingerprint(part.vocabulary, 5), items_fingerprint(part.vocabulary, 6));
+}
+
+TEST(CategoryMasks, BelowAPath) {
+  EXPECT_EQ(parse_category(" Home >Kitchen> "), (std::vector<std::string>{"Home", "Kitchen", ""}));
+  LiveCatalogue live;
+  for (std::uint32_t i = 0; i < 600; ++i) {
+    Item item = shop_item(static_cast<int>(i % 4), static_cast<int>(i));
+    item.available = i % 3 != 0;
+    live.put(ItemIndex{i}, item);
+  }
+  live.publish();
+  CategoryMasks masks;
+  const auto before = live.current();
+  const auto mask = masks.find(*before, std::vector<std::string>{"All>Taste 1", "Nowhere"});
+  for (std::uint32_t i = 0; i < 600; ++i) EXPECT_EQ(mask->test(i), i % 4 == 1 && i % 3 != 0) << i;
+  EXPECT_EQ(mask, masks.find(*before, std::vector<std::string>{"All>Taste 1", "Nowhere"}));
+  live.erase(ItemIndex{1});
+  live.hide(ItemIndex{5});
+  live.publish();
+  const auto after = live.current();
+  EXPECT_NE(before->item(ItemIndex{1}), nullptr) << "a pinned version does not change";
+  EXPECT_EQ(after->item(ItemIndex{1}), nullptr);
+  EXPECT_NE(after->item(ItemIndex{5}), nullptr);
+  EXPECT_FALSE(after->available().test(5));
+  const auto changed = masks.find(*after, std::vector<std::string>{"All>Taste 1", "Nowhere"});
+  EXPECT_FALSE(changed->test(1) || changed->test(5));
+  EXPECT_EQ(before->item(ItemIndex{400}), after->item(ItemIndex{400}))
+      << "unchanged rows are shared";
+}
+
+}  // namespace
+}  // namespace vitrine
