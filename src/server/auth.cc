@@ -9,6 +9,7 @@ namespace vitrine {
 namespace {
 
 constexpr std::size_t kSecretBytesMin = 16;
+constexpr std::string_view kBearer = "bearer ";
 
 std::array<unsigned char, 32> sha256(std::string_view text) {
   std::array<unsigned char, 32> hash{};
@@ -41,6 +42,16 @@ Result<std::string> resolve_secret(FileSystem& files, std::string_view reference
                "expected env:VARIABLE or file:PATH; secrets do not stand in the configuration"};
 }
 
+// "Bearer KEY"; a scheme has no case.
+bool is_bearer(std::string_view authorization) {
+  if (authorization.size() < kBearer.size()) return false;
+  for (std::size_t i = 0; i < kBearer.size(); ++i) {
+    const char c = authorization[i];
+    if ((c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c) != kBearer[i]) return false;
+  }
+  return true;
+}
+
 bool is_loopback(const std::string& host) { return host.starts_with("127.") || host == "::1"; }
 
 }  // namespace
@@ -57,16 +68,18 @@ Result<Keys> Keys::open(FileSystem& files, const ServerOptions& options) {
     return Error{
         Code::kInvalid,
         "development mode answers without a key and so only on loopback; set server.host to "
-        "127.0.0.1 or give it keys"};
+        "127.0.0.1, or leave development off and give the server keys"};
   }
-  for (const std::string& text : options.keys) {
+  for (std::size_t i = 0; i < options.keys.size(); ++i) {
+    const std::string& text = options.keys[i];
     const std::size_t first = text.find(':');
     const std::size_t second = first == std::string::npos ? first : text.find(':', first + 1);
-    const std::string where = "server.keys '" + text.substr(0, first) + "'";
-    if (second == std::string::npos) {
+    if (first == 0 || second == std::string::npos) {  // not quoted: it may be a secret itself
       return Error{Code::kInvalid,
-                   where + ": expected name:scope:env:VARIABLE or name:scope:file:PATH"};
+                   "server.keys[" + std::to_string(i) +
+                       "]: expected name:scope:env:VARIABLE or name:scope:file:PATH"};
     }
+    const std::string where = "server.keys '" + text.substr(0, first) + "'";
     auto scope = parse_scope(std::string_view(text).substr(first + 1, second - first - 1));
     if (!scope.ok()) return scope.error().prefixed(where);
     auto secret = resolve_secret(files, std::string_view(text).substr(second + 1));
@@ -88,7 +101,7 @@ Result<Keys> Keys::open(FileSystem& files, const ServerOptions& options) {
 Status Keys::admit(std::string_view authorization, std::string_view api_key, Scope wanted) const {
   if (wanted == Scope::kOpen || development_) return {};
   std::string_view given = api_key;
-  if (given.empty() && authorization.starts_with("Bearer ")) given = authorization.substr(7);
+  if (given.empty() && is_bearer(authorization)) given = authorization.substr(kBearer.size());
   if (given.empty())
     return Error{Code::kUnauthorized, "an API key is missing: send 'Authorization: Bearer KEY'"};
   const auto hash = sha256(given);

@@ -23,8 +23,7 @@ class Keys {
   static Result<Keys> open(FileSystem& files, const ServerOptions& options);
 
   // kUnauthorized without a valid key, kForbidden when its scope is too small. `authorization` is
-  // the header
-  // ("Bearer KEY"), `api_key` that of X-API-Key.
+  // the header of that name ("Bearer KEY"), `api_key` that of X-API-Key, which goes first.
   Status admit(std::string_view authorization, std::string_view api_key, Scope wanted) const;
 
  private:

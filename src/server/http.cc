@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -14,6 +15,7 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <condition_variable>
@@ -96,53 +98,109 @@ void parse_target(std::string_view target, HttpRequest& request) {
     rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
     const std::size_t equals = pair.find('=');
     const std::string_view raw = equals == std::string_view::npos ? "" : pair.substr(equals + 1);
-    auto value = percent_decode(raw);
+    std::string spaced(raw);
+    std::replace(spaced.begin(), spaced.end(), '+', ' ');  // as forms write it
+    auto value = percent_decode(spaced);
     request.query.emplace_back(std::string(pair.substr(0, equals)),
                                value.ok() ? *value : std::string(raw));
   }
 }
+
+namespace {
+
+// One client. Everything but its place in the set belongs to its strand.
+struct Connection {
+  explicit Connection(tcp::socket socket) : stream(std::move(socket)) {}
+  beast::tcp_stream stream;
+  beast::flat_buffer buffer;
+  bool admitted = false;   // counts towards connections_max
+  bool answering = false;  // from a request's last byte in to its answer's last byte out
+};
+
+enum class Ending { kClosed, kLinger };
+
+bool wants_continue(const http::request_parser<http::string_body>& parser) {
+  return !parser.is_done() && parser.get().version() == 11 &&
+         beast::iequals(parser.get()[http::field::expect], "100-continue");
+}
+
+}  // namespace
 
 struct HttpServer::State {
   State(int io_threads, const HttpLimits& l, Callbacks c)
       : limits(l),
         callbacks(std::move(c)),
         io(io_threads),
-        acceptor(io),
+        acceptor(asio::make_strand(io)),
         blocking(kBlockingThreads) {}
 
   const HttpLimits limits;
   const Callbacks callbacks;
-  asio::io_context io;
-  tcp::acceptor acceptor;
-  asio::thread_pool blocking;
-  std::vector<std::thread> threads;
   int port = 0;
 
-  std::mutex mutex;  // of the three below
+  std::mutex mutex;  // of the four below
   std::condition_variable changed;
-  std::set<beast::tcp_stream*> streams;  // open connections
+  std::set<Connection*> connections;
+  int admitted = 0;
   bool stopped = false;
   std::atomic<bool> stopping{false};
-  std::atomic<int> busy{0};     // requests between read and written
-  std::atomic<int> waiting{0};  // for a blocking thread
+  std::atomic<int> waiting{0};  // requests for a blocking thread, and on one
 
-  bool enter(beast::tcp_stream* stream) {
-    std::lock_guard lock(mutex);
-    if (stopping) return false;
-    streams.insert(stream);
-    return streams.size() <= static_cast<std::size_t>(limits.connections_max);
-  }
-  void leave(beast::tcp_stream* stream) {
-    std::lock_guard lock(mutex);
-    streams.erase(stream);
-    changed.notify_all();
-  }
+  // Last, so that coroutines that are destroyed with them find the rest alive.
+  asio::io_context io;
+  tcp::acceptor acceptor;  // on a strand: it is closed from another thread
+  asio::thread_pool blocking;
+  std::vector<std::thread> threads;
+
+  bool enter(Connection& connection);
+  void leave(Connection& connection);
+  void cancel(bool all);
+  bool drained(int seconds_max);
 
   asio::awaitable<void> accept_all();
   asio::awaitable<void> serve(tcp::socket socket);
-  asio::awaitable<void> converse(beast::tcp_stream& stream, bool admitted);
+  asio::awaitable<Ending> converse(Connection& connection);
+  asio::awaitable<void> linger(Connection& connection);
+  asio::awaitable<boost::system::error_code> read(Connection& connection,
+                                                  http::request_parser<http::string_body>& parser);
   asio::awaitable<HttpResponse> answer(HttpRequest request);
+  HttpResponse handle(const HttpRequest& request) const;
+  HttpResponse refuse(const boost::system::error_code& error) const;
 };
+
+// False when the connection is not to be served at all.
+bool HttpServer::State::enter(Connection& connection) {
+  std::lock_guard lock(mutex);
+  if (stopping) return false;
+  connections.insert(&connection);
+  connection.admitted = admitted < limits.connections_max;
+  admitted += connection.admitted ? 1 : 0;
+  return true;
+}
+
+void HttpServer::State::leave(Connection& connection) {
+  std::lock_guard lock(mutex);
+  if (connections.erase(&connection) == 0) return;
+  admitted -= connection.admitted ? 1 : 0;
+  changed.notify_all();
+}
+
+// Ends what connections wait for, of those that are answering only if `all`.
+void HttpServer::State::cancel(bool all) {
+  std::lock_guard lock(mutex);
+  for (Connection* connection : connections) {
+    asio::post(connection->stream.get_executor(), [this, connection, all] {
+      std::lock_guard inner(mutex);
+      if (connections.count(connection) == 0) return;
+      if (all || !connection->answering) connection->stream.cancel();
+    });
+  }
+}
+
+bool HttpServer::State::drained(int seconds_max) {
+  std::unique_lock lock(mutex);
+  return changed.wait_for(lock, seconds(seconds_max), [&] { return connections.empty(); });
+}
 
 asio::awaitable<void> HttpServer::State::accept_all() {
   while (!stopping) {
@@ -150,100 +208,146 @@ asio::awaitable<void> HttpServer::State::accept_all() {
     tcp::socket socket(asio::make_strand(io));
     co_await acceptor.async_accept(socket, asio::redirect_error(asio::use_awaitable, error));
     if (stopping) break;
-    if (error) {  // out of descriptors, most likely: let some go
-      asio::steady_timer pause(io, std::chrono::milliseconds(50));
-      co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
-      continue;
+    if (!error) {
+      try {
+        socket.set_option(tcp::no_delay(true), error);
+        auto executor = socket.get_executor();
+        asio::co_spawn(executor, serve(std::move(socket)), asio::detached);
+        continue;
+      } catch (const std::exception&) {  // out of memory: this client is dropped
+      }
     }
-    socket.set_option(tcp::no_delay(true), error);
-    auto executor = socket.get_executor();
-    asio::co_spawn(executor, serve(std::move(socket)), asio::detached);
+    // Out of descriptors or memory, most likely: let some go.
+    asio::steady_timer pause(acceptor.get_executor(), std::chrono::milliseconds(50));
+    co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
   }
 }
 
 asio::awaitable<void> HttpServer::State::serve(tcp::socket socket) {
-  beast::tcp_stream stream(std::move(socket));
-  const bool admitted = enter(&stream);
+  Connection connection(std::move(socket));
   try {
-    co_await converse(stream, admitted);
+    if (enter(connection)) {
+      const Ending ending = co_await converse(connection);
+      if (ending == Ending::kLinger) co_await linger(connection);
+    }
   } catch (const std::exception&) {  // a broken connection: nothing is left to say
   }
   boost::system::error_code ignored;
-  stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
-  leave(&stream);
+  connection.stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
+  leave(connection);
+}
+
+// A client that is still sending would lose our answer to a reset: what it sends is thrown away
+// until it has seen the end.
+asio::awaitable<void> HttpServer::State::linger(Connection& connection) {
+  boost::system::error_code error;
+  connection.stream.socket().shutdown(tcp::socket::shutdown_send, error);
+  connection.stream.expires_after(seconds(kLingerSecondsMax));
+  connection.buffer.clear();
+  while (!error && !stopping) {
+    co_await connection.stream.async_read_some(connection.buffer.prepare(kReadBytes),
+                                               asio::redirect_error(asio::use_awaitable, error));
+  }
+}
+
+HttpResponse HttpServer::State::handle(const HttpRequest& request) const {
+  try {
+    return callbacks.handle(request);
+  } catch (const std::exception&) {
+    return callbacks.failed(500, "this request failed in a way that was not foreseen");
+  }
 }
 
 asio::awaitable<HttpResponse> HttpServer::State::answer(HttpRequest request) {
-  if (!callbacks.blocks(request)) co_return callbacks.handle(request);
-  if (waiting.fetch_add(1) >= kBlockingQueueMax) {
-    waiting.fetch_sub(1);
-    HttpResponse refused = callbacks.failed(429, "too many writes are waiting; try again");
+  if (!callbacks.blocks(request)) co_return handle(request);
+  struct Place {
+    std::atomic<int>& count;
+    const int before = count.fetch_add(1);
+    ~Place() { --count; }
+  };
+  const Place place{waiting};
+  if (place.before >= limits.waiting_max) {
+    HttpResponse refused = callbacks.failed(429, "too many requests are waiting; try again");
     refused.headers.emplace_back("Retry-After", "1");
     co_return refused;
   }
-  HttpResponse response = co_await asio::co_spawn(
-      blocking, [&]() -> asio::awaitable<HttpResponse> { co_return callbacks.handle(request); },
+  co_return co_await asio::co_spawn(
+      blocking, [&]() -> asio::awaitable<HttpResponse> { co_return handle(request); },
       asio::use_awaitable);
-  waiting.fetch_sub(1);
-  co_return response;
 }
 
-asio::awaitable<void> HttpServer::State::converse(beast::tcp_stream& stream, bool admitted) {
-  beast::flat_buffer buffer;
-  bool keep_alive = true;
-  while (keep_alive && !stopping) {
-    boost::system::error_code error;
-    http::request_parser<http::string_body> parser;
-    parser.header_limit(kHeaderBytesMax);
-    parser.body_limit(static_cast<std::uint64_t>(limits.body_bytes_max));
-    // Idle until the first byte, then the whole request within its own limit: a slow sender is cut
-    // off.
-    if (buffer.size() == 0) {
-      stream.expires_after(seconds(kIdleSecondsMax));
-      const std::size_t got = co_await stream.async_read_some(
-          buffer.prepare(kHeaderBytesMax), asio::redirect_error(asio::use_awaitable, error));
-      if (error) co_return;
-      buffer.commit(got);
-    }
-    stream.expires_after(seconds(limits.request_seconds_max));
-    co_await http::async_read(stream, buffer, parser,
-                              asio::redirect_error(asio::use_awaitable, error));
-    if (error == http::error::end_of_stream || error == asio::error::operation_aborted ||
-        error == beast::error::timeout || error == asio::error::connection_reset) {
-      co_return;
-    }
-    ++busy;
-    HttpResponse response;
-    unsigned version = 11;
-    bool head = false;
-    if (error == http::error::body_limit) {
-      response = callbacks.failed(413, "the body is larger than server.body_bytes_max");
-    } else if (error == http::error::header_limit) {
-      response = callbacks.failed(431, "the headers are too large");
-    } else if (error) {
-      response = callbacks.failed(400, "this is not HTTP/1.1: " + error.message());
-    } else if (!admitted) {
-      response = callbacks.failed(503, "too many connections; see server.connections_max");
-    } else {
-      version = parser.get().version();
-      head = parser.get().method() == http::verb::head;
-      keep_alive = parser.get().keep_alive();
-      response = co_await answer(to_request(parser.release()));
-    }
-    keep_alive = keep_alive && !error && admitted && !stopping;
-    Reply reply = to_reply(std::move(response), version, keep_alive, head);
-    stream.expires_after(seconds(limits.request_seconds_max));
-    http::response_serializer<http::string_body> serializer(reply);
-    if (head) {
-      co_await http::async_write_header(stream, serializer,
-                                        asio::redirect_error(asio::use_awaitable, error));
-    } else {
-      co_await http::async_write(stream, serializer,
-                                 asio::redirect_error(asio::use_awaitable, error));
-    }
-    --busy;
-    if (error) co_return;
+// Idle until the first byte, then the whole request within its own limit: a slow sender is cut off.
+asio::awaitable<boost::system::error_code> HttpServer::State::read(
+    Connection& connection, http::request_parser<http::string_body>& parser) {
+  boost::system::error_code error;
+  auto token = asio::redirect_error(asio::use_awaitable, error);
+  beast::tcp_stream& stream = connection.stream;
+  parser.header_limit(kHeaderBytesMax);
+  parser.body_limit(static_cast<std::uint64_t>(limits.body_bytes_max));
+  if (connection.buffer.size() == 0) {
+    stream.expires_after(seconds(connection.admitted ? kIdleSecondsMax : kLingerSecondsMax));
+    const std::size_t got =
+        co_await stream.async_read_some(connection.buffer.prepare(kReadBytes), token);
+    if (error) co_return error;
+    connection.buffer.commit(got);
   }
+  if (stopping) co_return asio::error::operation_aborted;
+  stream.expires_after(
+      seconds(connection.admitted ? limits.request_seconds_max : kLingerSecondsMax));
+  co_await http::async_read_header(stream, connection.buffer, parser, token);
+  if (error || !connection.admitted) co_return error;
+  if (wants_continue(parser)) {
+    co_await asio::async_write(
+        stream, asio::buffer(std::string_view("HTTP/1.1 100 Continue\r\n\r\n")), token);
+    if (error) co_return error;
+  }
+  co_await http::async_read(stream, connection.buffer, parser, token);
+  co_return error;
+}
+
+// What was not understood, or not admitted.
+HttpResponse HttpServer::State::refuse(const boost::system::error_code& error) const {
+  if (error == http::error::body_limit)
+    return callbacks.failed(413, "the body is larger than server.body_bytes_max");
+  if (error == http::error::header_limit) return callbacks.failed(431, "the headers are too large");
+  if (error) return callbacks.failed(400, "this is not HTTP/1.1: " + error.message());
+  return callbacks.failed(503, "too many connections; see server.connections_max");
+}
+
+asio::awaitable<Ending> HttpServer::State::converse(Connection& connection) {
+  static const auto& http_errors = make_error_code(http::error::end_of_stream).category();
+  while (!stopping) {
+    http::request_parser<http::string_body> parser;
+    boost::system::error_code error = co_await read(connection, parser);
+    const bool gone = error == http::error::end_of_stream || error == http::error::partial_message;
+    if (gone || (error && error.category() != http_errors)) co_return Ending::kClosed;
+    connection.answering = true;
+    const bool understood = !error && connection.admitted;
+    bool keep_alive = understood && parser.get().keep_alive();
+    const bool head = understood && parser.get().method() == http::verb::head;
+    const unsigned version = understood ? parser.get().version() : 11;
+    HttpResponse response;
+    if (understood) {
+      response = co_await answer(to_request(parser.release()));
+    } else {
+      response = refuse(error);
+    }
+    keep_alive = keep_alive && !stopping;
+    Reply reply = to_reply(std::move(response), version, keep_alive, head);
+    connection.stream.expires_after(seconds(limits.request_seconds_max));
+    http::response_serializer<http::string_body> serializer(reply);
+    auto token = asio::redirect_error(asio::use_awaitable, error);
+    if (head) {
+      co_await http::async_write_header(connection.stream, serializer, token);
+    } else {
+      co_await http::async_write(connection.stream, serializer, token);
+    }
+    connection.answering = false;
+    if (error) co_return Ending::kClosed;
+    if (!understood) co_return Ending::kLinger;
+    if (!keep_alive) co_return Ending::kClosed;
+  }
+  co_return Ending::kClosed;
 }
 
 HttpServer::HttpServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -258,7 +362,9 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& host, i
                                                       Callbacks callbacks) {
   boost::system::error_code error;
   const auto address = asio::ip::make_address(host, error);
-  if (error) return Error{Code::kInvalid, "server.host: '" + host + "' is not an IP address"};
+  if (error)
+    return Error{Code::kInvalid,
+                 "server.host: '" + host + "' is not an IP address, as 127.0.0.1 is"};
   auto state = std::make_unique<State>(threads, limits, std::move(callbacks));
   const tcp::endpoint endpoint(address, static_cast<unsigned short>(port));
   tcp::acceptor& acceptor = state->acceptor;
@@ -276,7 +382,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& host, i
                  "cannot listen on " + host + ":" + std::to_string(port) + ": " + error.message()};
   }
   state->port = acceptor.local_endpoint().port();
-  asio::co_spawn(state->io, state->accept_all(), asio::detached);
+  asio::co_spawn(acceptor.get_executor(), state->accept_all(), asio::detached);
   for (int i = 0; i < threads; ++i) {
     state->threads.emplace_back([s = state.get()] { s->io.run(); });
   }
@@ -288,30 +394,20 @@ int HttpServer::port() const { return state_->port; }
 void HttpServer::stop() {
   State& state = *state_;
   if (state.stopping.exchange(true)) return;
-  asio::post(state.io, [&state] {
+  asio::post(state.acceptor.get_executor(), [&state] {
     boost::system::error_code ignored;
     state.acceptor.close(ignored);
   });
-  const auto deadline = std::chrono::steady_clock::now() + seconds(kDrainSecondsMax);
-  while (state.busy > 0 && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  state.cancel(false);
+  if (!state.drained(kDrainSecondsMax)) {
+    state.cancel(true);
+    state.drained(1);
   }
-  {
-    std::lock_guard lock(state.mutex);
-    for (beast::tcp_stream* stream : state.streams) {
-      asio::post(stream->get_executor(), [&state, stream] {
-        std::lock_guard inner(state.mutex);
-        if (state.streams.count(stream) > 0) stream->cancel();
-      });
-    }
-  }
-  std::unique_lock lock(state.mutex);
-  state.changed.wait_for(lock, seconds(kDrainSecondsMax), [&] { return state.streams.empty(); });
-  lock.unlock();
+  state.blocking.stop();  // what still waits for a thread is dropped
   state.blocking.join();
   state.io.stop();
   for (std::thread& thread : state.threads) thread.join();
-  lock.lock();
+  std::lock_guard lock(state.mutex);
   state.stopped = true;
   state.changed.notify_all();
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "server/limits.h"
 
 namespace vitrine {
 
@@ -30,21 +31,25 @@ struct HttpResponse {
 };
 
 struct HttpLimits {
-  int body_bytes_max, request_seconds_max, connections_max;
+  int body_bytes_max;
+  int request_seconds_max;              // to send a request, and to take its answer
+  int connections_max;                  // further ones get 503 and are closed
+  int waiting_max = kBlockingQueueMax;  // requests that block; further ones get 429
 };
 
-// Decodes %XX; nothing when it is malformed. '+' stays.
+// Decodes %XX; kInvalid when it is malformed. '+' stays.
 Result<std::string> percent_decode(std::string_view text);
 
-// Splits a request's target into path and decoded query; an undecodable value stays as it was sent.
+// Splits a request's target into path and decoded query, where '+' is a space; an undecodable
+// value stays as it was sent.
 void parse_target(std::string_view target, HttpRequest& request);
 
 class HttpServer {
  public:
   // `blocks` says whether a request waits for a disk: those run on threads of their own, so that
-  // they never hold up a recommendation. `handle` may be called from any of the threads at once; it
-  // must not throw. `failed` makes the response to what never became a request (too large,
-  // malformed, overload).
+  // they never hold up a recommendation. `handle` may be called from any of the threads at once; an
+  // exception is answered with 500. `failed` makes the response to what never became a request (too
+  // large, malformed, overload).
   struct Callbacks {
     std::function<bool(const HttpRequest&)> blocks;
     std::function<HttpResponse(const HttpRequest&)> handle;
@@ -54,7 +59,9 @@ class HttpServer {
                                                    const HttpLimits& limits, Callbacks callbacks);
   ~HttpServer();
   int port() const;
-  void stop();  // stops accepting, waits up to kDrainSecondsMax for running requests; idempotent
+  // Stops accepting, closes idle connections, waits up to kDrainSecondsMax for answers to requests
+  // that were read; idempotent.
+  void stop();
   void wait();  // until stop()
 
  private:

@@ -4,9 +4,11 @@
 namespace vitrine {
 
 inline constexpr int kHeaderBytesMax = 16 * 1024;
+inline constexpr int kReadBytes = 4 * 1024;     // an idle connection holds a buffer of this size
 inline constexpr int kIdleSecondsMax = 60;      // a kept-alive connection without a request
+inline constexpr int kLingerSecondsMax = 2;     // a refused client may finish sending
 inline constexpr int kDrainSecondsMax = 5;      // running requests may finish after stop()
-inline constexpr int kBlockingQueueMax = 1024;  // requests that wait for a writer thread
+inline constexpr int kBlockingQueueMax = 1024;  // requests that wait for a blocking thread
 inline constexpr int kBlockingThreads = 16;     // they wait for the disk, and share its syncs
 
 }  // namespace vitrine
