@@ -29,6 +29,56 @@ class TempFolder {
   std::string path_;
 };
 
+// The real file system without waiting for the disk: what is tested here is not its durability.
+class UnsyncedFiles final : public FileSystem {
+ public:
+  Result<std::unique_ptr<WritableFile>> create(const std::string& path) override {
+    return unsynced(real_files().create(path));
+  }
+  Result<std::unique_ptr<WritableFile>> append_to(const std::string& path) override {
+    return unsynced(real_files().append_to(path));
+  }
+  Result<std::unique_ptr<SequentialFile>> read(const std::string& path) override {
+    return real_files().read(path);
+  }
+  Result<std::shared_ptr<const MappedFile>> map(const std::string& path) override {
+    return real_files().map(path);
+  }
+  Status truncate(const std::string& path, std::uint64_t size) override {
+    return real_files().truncate(path, size);
+  }
+  Status rename(const std::string& from, const std::string& to) override {
+    return real_files().rename(from, to);
+  }
+  Status remove(const std::string& path) override { return real_files().remove(path); }
+  Status make_folder(const std::string& path) override { return real_files().make_folder(path); }
+  Result<std::vector<std::string>> list(const std::string& folder) override {
+    return real_files().list(folder);
+  }
+  Status sync_folder(const std::string&) override { return {}; }
+
+ private:
+  class File final : public WritableFile {
+   public:
+    explicit File(std::unique_ptr<WritableFile> file) : file_(std::move(file)) {}
+    Status append(std::span<const std::byte> bytes) override { return file_->append(bytes); }
+    Status sync() override { return {}; }
+
+   private:
+    std::unique_ptr<WritableFile> file_;
+  };
+  static Result<std::unique_ptr<WritableFile>> unsynced(
+      Result<std::unique_ptr<WritableFile>> file) {
+    if (!file.ok()) return file;
+    return std::unique_ptr<WritableFile>(new File(std::move(file).value()));
+  }
+};
+
+inline FileSystem& unsynced_files() {
+  static UnsyncedFiles files;
+  return files;
+}
+
 inline constexpr int kTastes = 4, kItemsPerTaste = 10, kPeople = 80;
 inline constexpr Timestamp kShopOpens = 1'600'000'000'000;
 
@@ -117,7 +167,7 @@ inline void must(const Status& status) { ASSERT_TRUE(status.ok()) << status.erro
 
 inline std::unique_ptr<Engine> open_shop(Config config, OpenMode mode) {
   TestRun run;
-  return must(Engine::open(std::move(config), real_files(), mode, run.run));
+  return must(Engine::open(std::move(config), unsynced_files(), mode, run.run));
 }
 
 // Open, filled, and trained when `train`.
