@@ -60,7 +60,8 @@ Error unknown(std::string_view name) {
 Result<Event> event_from_json(const Value& json, const EventTypes& types) {
   const Table* table = json.as_table();
   if (table == nullptr) return wrong_type("event", "an object", json);
-  if (table->find("type") == nullptr) return Error{Code::kInvalid, "type: is missing"};
+  const Value* type = table->find("type");
+  if (type == nullptr || type->is_null()) return Error{Code::kInvalid, "type: is missing"};
   Event event;
   for (const Table::Entry& entry : *table) {
     if (entry.second.is_null()) continue;

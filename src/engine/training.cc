@@ -109,7 +109,7 @@ Status Engine::State::train_in_background(const TrainRequest& request,
     std::vector<std::string> command = config.trainer;
     if (!request.validate) command.emplace_back("--no-validate");
     if (request.force) command.emplace_back("--force");
-    if (!request.reason.empty()) command.insert(command.end(), {"--reason", request.reason});
+    if (!request.reason.empty()) command.push_back("--reason=" + request.reason);
     const auto bytes = static_cast<std::uint64_t>(config.train.memory_limit_mb) << 20;
     VT_TRY(run_trainer(command, bytes, stop));
     VT_TRY(follow_current());

@@ -125,7 +125,8 @@ Status read_history(const Call& call, Reader& reader, std::vector<Event>& histor
       table = *entry.as_table();
     else
       return wrong_type(where, "an item id or an event", entry);
-    if (table.find("type") == nullptr) table.set("type", "purchase");
+    const Value* type = table.find("type");
+    if (type == nullptr || type->is_null()) table.set("type", "purchase");
     if (table.find("user") == nullptr && table.find("session") == nullptr)
       table.set("session", "asked");
     auto event = event_from_json(table, call.engine.types());

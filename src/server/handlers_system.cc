@@ -1,4 +1,5 @@
 // Handlers about the server itself.
+#include "server/limits.h"
 #include "server/metrics.h"
 #include "server/routes.h"
 #include "server/server.h"
@@ -45,7 +46,7 @@ Result<HttpResponse> post_training(const Call& call) {
   if (!call.request.body.empty()) {
     VT_TRY(const Value body, call.json());
     const Table* table = body.as_table();
-    if (table == nullptr) return Error{Code::kInvalid, "expected an object"};
+    if (table == nullptr) return Error{Code::kInvalid, "body: expected an object"};
     for (const Table::Entry& entry : *table) {
       if (entry.first == "force" && entry.second.as_bool() != nullptr)
         request.force = *entry.second.as_bool();
@@ -54,6 +55,10 @@ Result<HttpResponse> post_training(const Call& call) {
       else
         return Error{Code::kInvalid, "body: expected force (boolean) and reason (string), found '" +
                                          entry.first + "'"};
+    }
+    if (request.reason.size() > kReasonBytesMax) {
+      return Error{Code::kInvalid,
+                   "reason: longer than " + std::to_string(kReasonBytesMax) + " bytes"};
     }
   }
   VT_TRY(call.engine.start_training(request));
@@ -77,7 +82,8 @@ Result<HttpResponse> get_metrics(const Call& call) {
 
 Result<HttpResponse> get_openapi(const Call&) {
   HttpResponse response;
-  response.body = openapi_document();
+  static const std::string document = openapi_document();
+  response.body = document;
   return response;
 }
 

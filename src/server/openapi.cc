@@ -48,11 +48,17 @@ Table responses_of(const Route& route) {
     responses.set("401", failure("No API key, or an unknown one"));
     responses.set("403", failure("The key's scope is too small"));
   }
-  if (route.path.find('{') != std::string_view::npos || route.method == "POST") {
+  if (route.path.find('{') != std::string_view::npos || route.method == "POST" ||
+      !route.parameters.empty()) {
     responses.set("404", failure("There is no such thing here"));
   }
   if (!route.request_schema.empty()) responses.set("413", failure("The body is too large"));
+  if (route.blocks || route.request_schema == "RecommendationRequest" ||
+      route.request_schema == "ExplanationRequest") {
+    responses.set("429", failure("Too many requests are waiting; try again"));
+  }
   if (route.blocks) responses.set("507", failure("The disk is full"));
+  responses.set("500", failure("The server failed"));
   responses.set("503", route.path == "/readyz" ? Table{{"description", "Not ready"},
                                                        {"content", json_content("Health")}}
                                                : failure("Not now; try again"));

@@ -43,7 +43,7 @@ std::span<const Route> all_routes() {
        true,
        patch_item,
        "Change the given fields of an item; null empties one.",
-       "Item",
+       "ItemChanges",
        "Ack",
        {}},
       {"GET", "/v1/items/{id}", Scope::kRead, false, get_item, "One item.", "", "Item", {}},
@@ -80,7 +80,7 @@ std::span<const Route> all_routes() {
        true,
        patch_user,
        "Change the given fields of a user; null empties one.",
-       "User",
+       "UserChanges",
        "Ack",
        {}},
       {"GET", "/v1/users/{id}", Scope::kRead, false, get_user, "One user.", "", "User", {}},
@@ -212,10 +212,11 @@ std::span<const Route> all_routes() {
 
 namespace {
 
-// Segments of a path between slashes, the leading slash removed.
+// Segments of a path between slashes, the leading slash removed; the whole when there is none.
 std::vector<std::string_view> segments(std::string_view path) {
   std::vector<std::string_view> parts;
-  path.remove_prefix(std::min<std::size_t>(1, path.size()));
+  if (!path.starts_with('/')) return {"", path};
+  path.remove_prefix(1);
   while (true) {
     const std::size_t slash = path.find('/');
     parts.push_back(path.substr(0, slash));

@@ -41,7 +41,8 @@ Table one_or_many(const char* record, const char* batch) {
                          closed(object({{batch, list_of(ref(record))}}, {batch}))}}};
 }
 
-Table event_schema() {
+// An event, or the entry of a history: a purchase when it does not say.
+Table event_schema(List required) {
   return closed(object(
       {{"id", id("idempotency key: a repeat changes nothing")},
        {"user", id("whose event; without it, session")},
@@ -58,7 +59,7 @@ Table event_schema() {
        {"time", time_of("RFC 3339, or Unix seconds; now when absent")},
        {"received", time_of("set by the server when absent")},
        {"context", type("object")}},
-      {"type"}));
+      std::move(required)));
 }
 
 Table item_schema() {
@@ -77,11 +78,29 @@ Table item_schema() {
                         {"vectors", type("object", "named vectors of numbers")}}));
 }
 
+// The fields of a record, each of which null empties.
+Table changes_of(Table schema) {
+  Table fields;
+  for (const Table::Entry& field : *schema.find("properties")->as_table()) {
+    fields.set(field.first, field.first == "id"
+                                ? field.second
+                                : Value(Table{{"anyOf", List{field.second, type("null")}}}));
+  }
+  schema.set("properties", std::move(fields));
+  return schema;
+}
+
+Table user_schema() {
+  return closed(object({{"id", id("the path's, where there is one")},
+                        {"attributes", type("object")},
+                        {"created", time_of("RFC 3339, or Unix seconds")}}));
+}
+
 Table request_schema() {
   return closed(object(
       {{"user", type("string", "known or not; absent: an anonymous visitor")},
        {"session", type("string", "of an anonymous visitor: their logged events count")},
-       {"history", list_of(Table{{"oneOf", List{id("an item they bought"), ref("Event")}}})},
+       {"history", list_of(Table{{"oneOf", List{id("an item they bought"), ref("HistoryEvent")}}})},
        {"placement", type("string", "one of the configured placements (home)")},
        {"n", whole(1, "length of the list (10)")},
        {"exclude", list_of(type("string"))},
@@ -136,13 +155,14 @@ Table status_schema() {
 
 Table all_schemas() {
   return {
-      {"Event", event_schema()},
+      {"Event", event_schema({"type"})},
+      {"HistoryEvent", event_schema({})},
       {"Events", one_or_many("Event", "events")},
       {"Item", item_schema()},
       {"Items", one_or_many("Item", "items")},
-      {"User", closed(object({{"id", id("the path's, where there is one")},
-                              {"attributes", type("object")},
-                              {"created", time_of("RFC 3339, or Unix seconds")}}))},
+      {"ItemChanges", changes_of(item_schema())},
+      {"User", user_schema()},
+      {"UserChanges", changes_of(user_schema())},
       {"Users", one_or_many("User", "users")},
       {"Ack", object({{"sequence", whole(0, "durable up to here")},
                       {"accepted", whole(0)},

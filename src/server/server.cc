@@ -22,6 +22,12 @@ Status check_query(const HttpRequest& request, const Route& route) {
   return {};
 }
 
+// Whether an answer may have to wait for a sequence number; an escape may spell the key otherwise.
+bool may_wait(const HttpRequest& request) {
+  return request.body.find("min_sequence") != std::string::npos ||
+         request.body.find("\\u00") != std::string::npos;
+}
+
 HttpResponse no_route(const Match& match) {
   if (match.allowed.empty()) {
     return error_response(404, "not_found", "there is no such path; /openapi.json lists them");
@@ -77,14 +83,17 @@ Result<std::unique_ptr<Server>> Server::start(Engine& engine, const ServerOption
   HttpServer::Callbacks callbacks;
   callbacks.blocks = [](const HttpRequest& request) {
     const Match match = match_route(request.method, request.path);
-    return match.route != nullptr && match.route->blocks;
+    return match.route != nullptr && (match.route->blocks || may_wait(request));
   };
   callbacks.handle = [s = state.get()](const HttpRequest& request) { return s->handle(request); };
   callbacks.failed = [s = state.get()](int status, std::string_view message) {
     s->metrics.count("other", "other", status, 0);
-    return error_response(
-        status, status == 413 || status == 431 || status == 400 ? "invalid" : "unavailable",
-        message);
+    const bool theirs = status == 413 || status == 431 || status == 400;
+    const Code code = theirs          ? Code::kInvalid
+                      : status == 500 ? Code::kInternal
+                      : status == 429 ? Code::kExhausted
+                                      : Code::kUnavailable;
+    return error_response(status, code_name(code), message);
   };
   const HttpLimits limits{options.body_bytes_max, options.request_seconds_max,
                           options.connections_max};
