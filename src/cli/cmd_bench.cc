@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/load.h"
@@ -72,6 +74,8 @@ Status bench(Session& session, const BenchFlags& flags) {
     options.host = "127.0.0.1";
     options.port = 0;
     options.development = true;
+    options.keys.clear();  // nobody else is to know this server
+    options.n_max = std::max(options.n_max, flags.n);
     VT_TRY(server, Server::start(*engine, options));
     plan.port = server->port();
   }

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "cli/command.h"
@@ -48,7 +49,8 @@ Result<std::vector<SourceOptions>> sources_of(const ImportFlags& flags, const Co
 
 void add_row(TextTable& table, const SourceOptions& source, const ImportReport& report,
              const Usage& cost) {
-  table.row({source.path, source.kind, format_count(report.rows), format_count(report.accepted),
+  table.row({source.path, source.kind, format_count(report.rows),
+             format_count(report.accepted - std::min(report.accepted, report.repeated)),
              format_count(report.repeated), format_count(report.ignored),
              format_count(report.rejected), fmt::format("{:.2f}", cost.cpu_s),
              format_count(static_cast<std::uint64_t>(

@@ -52,16 +52,10 @@ Command snapshot_command() {
           "  vitrine snapshot\n"
           "  vitrine snapshot publish 000001-541909       roll back\n",
           [flags](Flags& f) {
-            f.argument("action", flags->action, false, "list (default) or publish");
+            f.choice("action", flags->action, {"list", "publish"}, "what to do");
             f.argument("name", flags->name, false, "the snapshot to publish");
           },
-          [flags](Session& session) -> Status {
-            if (flags->action != "list" && flags->action != "publish") {
-              return Error{Code::kInvalid,
-                           "unknown action '" + flags->action + "', expected list or publish"};
-            }
-            return snapshot(session, *flags);
-          }};
+          [flags](Session& session) -> Status { return snapshot(session, *flags); }};
 }
 
 }  // namespace vitrine

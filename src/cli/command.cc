@@ -38,7 +38,7 @@ class CliFlags final : public Flags {
   }
   void list(const std::string& name, std::vector<std::string>& into,
             const std::string& help) override {
-    app_.add_option(name, into, help)->delimiter(',');
+    app_.add_option(name, into, help)->delimiter(',')->allow_extra_args(false);
   }
   void argument(const std::string& name, std::string& into, bool required,
                 const std::string& help) override {
@@ -67,9 +67,21 @@ int exit_status(const Error& error) {
   return error.code == Code::kCancelled ? kExitInterrupted : kExitFailed;
 }
 
+Status run_session(const Command& command, const CommonFlags& flags) {
+  try {
+    VT_TRY(const auto session, Session::open(flags));
+    VT_TRY(command.run(*session));
+  } catch (const std::bad_alloc&) {
+    return Error{Code::kExhausted, "out of memory"};
+  } catch (const std::exception& error) {
+    return Error{Code::kInternal, error.what()};
+  }
+  if (std::ferror(stdout) != 0) return Error{Code::kIo, "cannot write to standard output"};
+  return {};
+}
+
 int run_one(const Command& command, const CommonFlags& flags) {
-  auto session = Session::open(flags);
-  Status status = session.ok() ? command.run(**session) : Status(session.error());
+  const Status status = run_session(command, flags);
   if (status.ok()) return 0;
   fmt::print(stderr, "vitrine {}: {}\n", command.name, status.error().message);
   return exit_status(status.error());

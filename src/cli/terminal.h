@@ -11,7 +11,7 @@ namespace vitrine {
 
 class TerminalMonitor final : public Monitor {
  public:
-  // `quiet` shows notes and errors only. One per process: it owns the signal handler.
+  // `quiet` shows nothing. One per process: it owns the signal handler.
   explicit TerminalMonitor(bool quiet);
   ~TerminalMonitor() override;
   void begin(std::string_view stage, std::uint64_t total, std::string_view unit) override;
