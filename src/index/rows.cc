@@ -83,6 +83,19 @@ void accumulate(std::span<const WeightedRow> rows, const SparseRows& matrix, std
   }
 }
 
+// As std::lower_bound, without branches that nobody can predict: several searches overlap.
+std::size_t lower_bound_place(std::span<const std::uint32_t> sorted, std::uint32_t key) {
+  const std::uint32_t* at = sorted.data();
+  std::size_t left = sorted.size();
+  while (left > 1) {
+    const std::size_t half = left / 2;
+    at += half * static_cast<std::size_t>(at[half - 1] < key);
+    left -= half;
+  }
+  const auto place = static_cast<std::size_t>(at - sorted.data());
+  return place + static_cast<std::size_t>(left == 1 && *at < key);
+}
+
 }  // namespace
 
 std::size_t top_of_scores(std::span<const float> scores, const ItemMask& mask, int n,
@@ -173,9 +186,8 @@ void score_sparse_rows(std::span<const WeightedRow> rows, const SparseRows& matr
     const std::span<const std::uint32_t> columns = matrix.row(r.row);
     const std::span<const float> weights = matrix.row_weights(r.row);
     for (std::size_t i = 0; i < items.size(); ++i) {
-      const auto at = std::lower_bound(columns.begin(), columns.end(), raw(items[i]));
-      if (at == columns.end() || *at != raw(items[i])) continue;
-      const auto place = static_cast<std::size_t>(at - columns.begin());
+      const std::size_t place = lower_bound_place(columns, raw(items[i]));
+      if (place == columns.size() || columns[place] != raw(items[i])) continue;
       scores[i] = std::fma(r.weight, weights[place], scores[i]);
     }
   }
