@@ -92,9 +92,9 @@ struct ServerOptions {
                       Field{"batch_max", &O::batch_max, 1, 1'000'000, "records in one request"},
                       Field{"n_max", &O::n_max, 1, 10'000, "items in one list"},
                       Field{"request_seconds_max", &O::request_seconds_max, 1, 3600,
-                            "a request that takes longer is ended"},
+                            "a client that takes longer to send a request or to take the answer is cut off"},
                       Field{"connections_max", &O::connections_max, 1, 1'000'000,
-                            "further connections wait or are refused"}};
+                            "further connections are refused"}};
   }
 };
 
