@@ -80,21 +80,22 @@ struct ServerOptions {
   int connections_max = 10'000;
   static constexpr auto fields() {
     using O = ServerOptions;
-    return std::tuple{Field{"host", &O::host, "address to listen on"},
-                      Field{"port", &O::port, 0, 65535, "0: any free one"},
-                      Field{"threads", &O::threads, 0, 1024, "0: one per core"},
-                      Field{"keys", &O::keys,
-                            "API keys as name:scope:env:VARIABLE or name:scope:file:PATH; scope is "
-                            "read, write or admin"},
-                      Field{"development", &O::development, "answer without a key (loopback only)"},
-                      Field{"body_bytes_max", &O::body_bytes_max, 1024, 1 << 30,
-                            "larger request bodies are refused"},
-                      Field{"batch_max", &O::batch_max, 1, 1'000'000, "records in one request"},
-                      Field{"n_max", &O::n_max, 1, 10'000, "items in one list"},
-                      Field{"request_seconds_max", &O::request_seconds_max, 1, 3600,
-                            "a client that takes longer to send a request or to take the answer is cut off"},
-                      Field{"connections_max", &O::connections_max, 1, 1'000'000,
-                            "further connections are refused"}};
+    return std::tuple{
+        Field{"host", &O::host, "address to listen on"},
+        Field{"port", &O::port, 0, 65535, "0: any free one"},
+        Field{"threads", &O::threads, 0, 1024, "0: one per core"},
+        Field{"keys", &O::keys,
+              "API keys as name:scope:env:VARIABLE or name:scope:file:PATH; scope is "
+              "read, write or admin"},
+        Field{"development", &O::development, "answer without a key (loopback only)"},
+        Field{"body_bytes_max", &O::body_bytes_max, 1024, 1 << 30,
+              "larger request bodies are refused"},
+        Field{"batch_max", &O::batch_max, 1, 1'000'000, "records in one request"},
+        Field{"n_max", &O::n_max, 1, 10'000, "items in one list"},
+        Field{"request_seconds_max", &O::request_seconds_max, 1, 3600,
+              "a client that takes longer to send a request or to take the answer is cut off"},
+        Field{"connections_max", &O::connections_max, 1, 1'000'000,
+              "further connections are refused"}};
   }
 };
 

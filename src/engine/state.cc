@@ -28,25 +28,24 @@ Result<EventLog*> Engine::State::log_to_write() {
   return writer.get();
 }
 
-Result<const EventLog*> Engine::State::log_to_read() {
+// Opened anew each time: somebody else may have written meanwhile.
+Result<std::shared_ptr<const EventLog>> Engine::State::log_to_read() {
   std::lock_guard lock(log_mutex);
-  if (writer) return writer.get();
-  if (!reader) {
-    auto opened = open_file_log_to_read(files, folder + "/log");
-    if (!opened.ok() && opened.error().code == Code::kNotFound) {
-      return Error{Code::kNotFound,
-                   folder + "/log: there is no event log yet; `vitrine import` makes one"};
-    }
-    VT_TRY(reader, std::move(opened));
+  if (writer) return std::shared_ptr<const EventLog>(writer);
+  auto opened = open_file_log_to_read(files, folder + "/log");
+  if (!opened.ok() && opened.error().code == Code::kNotFound) {
+    return Error{Code::kNotFound,
+                 folder + "/log: there is no event log yet; `vitrine import` makes one"};
   }
-  return reader.get();
+  if (!opened.ok()) return opened.error();
+  return std::shared_ptr<const EventLog>(std::move(opened).value());
 }
 
 Result<Live*> Engine::State::live() {
   if (Live* ready = live_ready.load()) return ready;
   std::unique_lock alone(live_building);
   if (Live* ready = live_ready.load()) return ready;
-  VT_TRY(const EventLog* log, log_to_read());
+  VT_TRY(const auto log, log_to_read());
   if (writer) VT_TRY(writer->sync());  // what a running import has appended is part of the fold
   ThreadPool pool(1);
   QuietMonitor quiet;

@@ -52,7 +52,7 @@ struct Engine::State {
   // The log: opened to write at once when serving, else on the first write; until then read beside
   // whoever writes.
   Result<EventLog*> log_to_write();
-  Result<const EventLog*> log_to_read();
+  Result<std::shared_ptr<const EventLog>> log_to_read();
   Result<Live*> live();  // replayed on first need
 
   // Appends, and feeds the live state if there is one. `batch` says what the records mean for it.
@@ -76,9 +76,8 @@ struct Engine::State {
 
   std::mutex patching;  // a patch reads, changes and writes
 
-  std::mutex log_mutex;  // of the pointers
-  std::unique_ptr<EventLog> writer;
-  std::unique_ptr<const EventLog> reader;
+  std::mutex log_mutex;  // of the pointer
+  std::shared_ptr<EventLog> writer;
   std::shared_mutex live_building;  // shared: a write; alone: the replay
   std::unique_ptr<Live> live_state;
   std::atomic<Live*> live_ready{nullptr};

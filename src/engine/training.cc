@@ -42,7 +42,7 @@ Random root_of(const Config& config) {
 }  // namespace
 
 Result<CleaningReport> Engine::clean(const Run& run) const {
-  VT_TRY(const EventLog* log, state_->log_to_read());
+  VT_TRY(const auto log, state_->log_to_read());
   VT_TRY(const RawDataset raw, read_dataset(run, *log, state_->types));
   VT_TRY(CleanView view, vitrine::clean(run, raw.table, raw.vocabulary, raw.catalogue,
                                         state_->types, state_->config.cleaning));
@@ -53,7 +53,7 @@ Result<EvaluationTable> Engine::evaluate(const Run& run, const SplitOptions& spl
                                          const EvaluateOptions& options,
                                          const std::vector<std::string>& models,
                                          const std::string& dump_folder) const {
-  VT_TRY(const EventLog* log, state_->log_to_read());
+  VT_TRY(const auto log, state_->log_to_read());
   VT_TRY(const Dataset data, build_dataset(run, *log, state_->types, state_->config));
   return evaluate_models(run, state_->config, data, state_->files, split, options, models,
                          dump_folder);
@@ -64,7 +64,7 @@ Result<TrainReport> Engine::train(const Run& run, const TrainRequest& request) {
 }
 
 Result<TrainReport> Engine::State::train(const Run& run, const TrainRequest& request) {
-  VT_TRY(const EventLog* log, log_to_read());
+  VT_TRY(const auto log, log_to_read());
   const std::string place = folder + "/snapshots";
   VT_TRY(files.make_folder(place));
   auto lock = FolderLock::take(place);
