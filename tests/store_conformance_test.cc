@@ -269,7 +269,7 @@ TEST_P(StateStoreSuite, ScanStopsWhenToldAndMayWrite) {
 
 TEST_P(StateStoreSuite, AgreesWithAMap) {
   std::map<std::string, std::string> model;
-  rc::check([&] {
+  EXPECT_TRUE(rc::check([&] {
     const auto key = *rc::gen::container<std::string>(rc::gen::element('a', 'b', '\xff', '\0'));
     const auto value = *rc::gen::arbitrary<std::string>();
     const auto starts = [&](const auto& entry) { return entry.first.starts_with(key); };
@@ -292,7 +292,7 @@ TEST_P(StateStoreSuite, AgreesWithAMap) {
     RC_ASSERT(all(key) == expected);
     RC_ASSERT(all("") == model);
     RC_ASSERT(get(key).has_value() == model.contains(key));
-  });
+  }));
   EXPECT_TRUE(store_->erase_prefix("").ok());
   EXPECT_TRUE(all("").empty());
 }

@@ -37,27 +37,27 @@ TEST(StringIndex, AnErasedIdLeavesAHole) {
 }
 
 TEST(StringIndex, AgreesWithAMap) {
-  rc::check("adds, finds and erases",
-            [](const std::vector<std::pair<std::uint16_t, std::uint8_t>>& steps) {
-              StringIndex index;
-              std::map<std::string, std::uint32_t> live;
-              std::uint32_t next = 0;
-              for (const auto& step : steps) {
-                const std::string id = "id" + std::to_string(step.first % 300);
-                if (step.second % 4 == 0) {
-                  RC_ASSERT(index.erase(id) == (live.erase(id) > 0));
-                } else {
-                  const bool is_new = live.find(id) == live.end();
-                  if (is_new) live[id] = next++;
-                  RC_ASSERT(index.add(id) == live[id]);
-                }
-              }
-              RC_ASSERT(index.size() == next);
-              for (const auto& entry : live) {
-                RC_ASSERT(index.find(entry.first) == entry.second);
-                RC_ASSERT(index.id(entry.second) == entry.first);
-              }
-            });
+  EXPECT_TRUE(rc::check("adds, finds and erases",
+                        [](const std::vector<std::pair<std::uint16_t, std::uint8_t>>& steps) {
+                          StringIndex index;
+                          std::map<std::string, std::uint32_t> live;
+                          std::uint32_t next = 0;
+                          for (const auto& step : steps) {
+                            const std::string id = "id" + std::to_string(step.first % 300);
+                            if (step.second % 4 == 0) {
+                              RC_ASSERT(index.erase(id) == (live.erase(id) > 0));
+                            } else {
+                              const bool is_new = live.find(id) == live.end();
+                              if (is_new) live[id] = next++;
+                              RC_ASSERT(index.add(id) == live[id]);
+                            }
+                          }
+                          RC_ASSERT(index.size() == next);
+                          for (const auto& entry : live) {
+                            RC_ASSERT(index.find(entry.first) == entry.second);
+                            RC_ASSERT(index.id(entry.second) == entry.first);
+                          }
+                        }));
 }
 
 TEST(StringIndex, ManyIdsStayWhereTheyAreAndCostLittle) {

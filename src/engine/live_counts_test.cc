@@ -37,7 +37,7 @@ std::vector<Candidate> slow_popular(const std::vector<Added>& all, int days, std
 }
 
 TEST(LiveCounts, AgreeWithAddingUpEverything) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     LiveCounts counts;
     std::vector<Added> all;
     const auto steps = *rc::gen::inRange(0, 300);
@@ -63,7 +63,7 @@ TEST(LiveCounts, AgreeWithAddingUpEverything) {
       all.push_back(added);
       counts.add(ItemIndex{added.item}, added.day < 0 ? kNoTime : added.day * kDay, added.weight);
     }
-  });
+  }));
 }
 
 TEST(LiveCounts, MemoryIsBoundedByTheDaysKept) {

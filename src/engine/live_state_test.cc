@@ -135,11 +135,11 @@ void agrees_with_training(bool returns) {
 }
 
 TEST(LiveState, IsWhatTrainingSees) {
-  rc::check([] { agrees_with_training(false); });
+  EXPECT_TRUE(rc::check([] { agrees_with_training(false); }));
 }
 
 TEST(LiveState, NetsReturnsAsCleaningDoes) {
-  rc::check([] { agrees_with_training(true); });
+  EXPECT_TRUE(rc::check([] { agrees_with_training(true); }));
 }
 
 TEST(LiveState, KeepsTheLatestAndIgnoresRepeats) {

@@ -119,7 +119,7 @@ Items ascending(Items list) {
 }
 
 TEST(Metrics, OfAListEqualTheirDefinitions) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     const Items list = distinct(40, 30);
     Items truth = ascending(distinct(40, 12));
     if (truth.empty()) truth = items({3});
@@ -133,11 +133,11 @@ TEST(Metrics, OfAListEqualTheirDefinitions) {
       RC_ASSERT(value >= 0.0);
       RC_ASSERT(value <= 1.0 + 1e-12);
     }
-  });
+  }));
 }
 
 TEST(Metrics, AucEqualsCountingPairs) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     auto scores = *rc::gen::container<std::vector<float>>(
         rc::gen::map(rc::gen::inRange(-3, 5), [](int v) { return static_cast<float>(v); }));
     for (float& s : scores) s = s == 4.0f ? std::numeric_limits<float>::quiet_NaN() : s;
@@ -148,17 +148,17 @@ TEST(Metrics, AucEqualsCountingPairs) {
     }
     std::vector<float> scratch = scores;
     RC_ASSERT(std::abs(auc(scratch, truth, excluded) - slow_auc(scores, truth, excluded)) < 1e-12);
-  });
+  }));
 }
 
 TEST(Metrics, GiniEqualsMeanDifference) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     const auto x =
         *rc::gen::container<std::vector<std::uint32_t>>(rc::gen::inRange<std::uint32_t>(0, 50));
     Exposure exposure;
     exposure.lists = x;
     RC_ASSERT(std::abs(gini(exposure) - slow_gini(x)) < 1e-9);
-  });
+  }));
 }
 
 // List 5 1 7 2 9, truth {1, 2, 3}: hits at ranks 2 and 4.

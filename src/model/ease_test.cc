@@ -73,7 +73,7 @@ Square regressions(const Interactions& x, double lambda) {
 }
 
 TEST(Ease, SolvesOneRegressionPerItem) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     const Histories histories = testing::arbitrary_histories();
     InteractionOptions merge;
     merge.binary = *rc::gen::arbitrary<bool>();
@@ -89,11 +89,11 @@ TEST(Ease, SolvesOneRegressionPerItem) {
         RC_ASSERT(near(scores[j], expected[i][j], 1e-4));
       }
     }
-  });
+  }));
 }
 
 TEST(Ease, AHistoryIsASetOfItems) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     const Histories histories = testing::arbitrary_histories();
     EaseOptions options;
     options.lambda = 2;
@@ -101,7 +101,7 @@ TEST(Ease, AHistoryIsASetOfItems) {
     const std::vector<HistoryEvent> once{event_of(1), event_of(3)};
     const std::vector<HistoryEvent> often{event_of(3, 2), event_of(1), event_of(99), event_of(3)};
     RC_ASSERT(scores_of(*model, once, 8) == scores_of(*model, often, 8));
-  });
+  }));
 }
 
 TEST(Ease, ListsOnlyItemsThatTrainingSaw) {

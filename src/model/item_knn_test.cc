@@ -141,7 +141,7 @@ ItemKnnOptions arbitrary_options() {
 }
 
 TEST(ItemKnn, RowsAreTheFormula) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     const Histories histories = testing::arbitrary_histories();
     const ItemKnnOptions options = arbitrary_options();
     const auto model = fit_on(fit_item_knn, options, histories);
@@ -151,11 +151,11 @@ TEST(ItemKnn, RowsAreTheFormula) {
       const std::vector<float> scores = scores_of(*model, std::span(&event, 1), histories.items());
       for (std::uint32_t j = 0; j < histories.items(); ++j) RC_ASSERT(near(scores[j], rows[i][j]));
     }
-  });
+  }));
 }
 
 TEST(ItemKnn, HistoriesAddUpTheirRows) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     const Histories histories = testing::arbitrary_histories();
     const ItemKnnOptions options = arbitrary_options();
     const auto model = fit_on(fit_item_knn, options, histories);
@@ -176,11 +176,11 @@ TEST(ItemKnn, HistoriesAddUpTheirRows) {
       const auto scores = scores_of(*model, histories.row(r), histories.items());
       for (std::size_t j = 0; j < expected.size(); ++j) RC_ASSERT(near(scores[j], expected[j]));
     }
-  });
+  }));
 }
 
 TEST(ItemKnn, KeepsTheBestOfEachRowTiesToTheLowerItem) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     const Histories histories = testing::arbitrary_histories();
     ItemKnnOptions options = arbitrary_options();
     options.normalize = "none";
@@ -198,7 +198,7 @@ TEST(ItemKnn, KeepsTheBestOfEachRowTiesToTheLowerItem) {
         RC_ASSERT(best[c].item == kept[c].item && best[c].score == kept[c].score);
       }
     }
-  });
+  }));
 }
 
 TEST(ItemKnn, OrderMatters) {

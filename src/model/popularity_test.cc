@@ -38,7 +38,7 @@ std::vector<double> slow_counts(const Histories& histories, const PopularityOpti
 }
 
 TEST(Popularity, CountsAreTheFormula) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     const Histories histories = testing::arbitrary_histories();
     PopularityOptions options;
     options.count = *rc::gen::element<std::string>("persons", "events");
@@ -52,7 +52,7 @@ TEST(Popularity, CountsAreTheFormula) {
     RC_ASSERT(std::is_sorted(list.begin(), list.end(), better));
     RC_ASSERT(static_cast<std::ptrdiff_t>(list.size()) ==
               std::count_if(scores.begin(), scores.end(), [](float s) { return s > 0; }));
-  });
+  }));
 }
 
 TEST(Popularity, ListsTheCategoryThatIsLookedAt) {

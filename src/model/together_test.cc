@@ -60,7 +60,7 @@ double slow_weight(const TogetherOptions& options,
 }
 
 TEST(Together, RowsAreTheFormula) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     const Histories histories = testing::arbitrary_histories();
     TogetherOptions options;
     options.score = *rc::gen::element<std::string>("llr", "lift", "support");
@@ -74,7 +74,7 @@ TEST(Together, RowsAreTheFormula) {
         RC_ASSERT(near(scores[j], slow_weight(options, baskets, i, j), 1e-4));
       }
     }
-  });
+  }));
 }
 
 // Two baskets of {0, 1}, two of {1, 2, 3}, one of {4}.

@@ -36,7 +36,7 @@ std::map<std::uint32_t, double> slow_scores(const std::vector<List>& lists,
 }
 
 TEST(Fuse, EqualsTheFormula) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     const auto raw_lists = *rc::gen::container<std::vector<std::vector<std::uint32_t>>>(
         rc::gen::container<std::vector<std::uint32_t>>(rc::gen::inRange<std::uint32_t>(0, 40)));
     const double k = *rc::gen::inRange(0, 100);
@@ -58,7 +58,7 @@ TEST(Fuse, EqualsTheFormula) {
       if (i == 0) continue;  // the macro evaluates both sides of ||
       RC_ASSERT(better({fused[i - 1].item, fused[i - 1].score}, {fused[i].item, fused[i].score}));
     }
-  });
+  }));
 }
 
 TEST(Fuse, OneListKeepsItsOrder) {

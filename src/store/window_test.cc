@@ -18,7 +18,7 @@ TEST(HashId, NoIdIsZeroAndIdsAreNot) {
 }
 
 TEST(IdWindow, AgreesWithAMapOverTheLatestRecords) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     const auto capacity = *rc::gen::inRange<std::uint64_t>(1, 300);
     const auto first = *rc::gen::inRange<std::uint64_t>(1, 1000);
     const auto ids =
@@ -35,7 +35,7 @@ TEST(IdWindow, AgreesWithAMapOverTheLatestRecords) {
       window.add(first + added.size(), std::span(&fresh, 1));
       added.push_back(fresh);
     }
-  });
+  }));
 }
 
 TEST(IdWindow, GrowsWrapsAndForgets) {
