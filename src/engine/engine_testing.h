@@ -30,7 +30,7 @@ class TempFolder {
 };
 
 // The real file system without waiting for the disk: what is tested here is not its durability.
-class UnsyncedFiles final : public FileSystem {
+class UnsyncedFiles : public FileSystem {
  public:
   Result<std::unique_ptr<WritableFile>> create(const std::string& path) override {
     return unsynced(real_files().create(path));

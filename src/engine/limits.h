@@ -18,7 +18,9 @@ inline constexpr std::size_t kRequestIdsMax = 10'000;     // excluded ids, cart,
 inline constexpr std::int64_t kSequenceWaitMs = 2'000;    // for a state that holds min_sequence
 inline constexpr std::size_t kCategoryMasksMax = 64;      // remembered category filters
 inline constexpr std::size_t kSlateQueueMax =
-    8'192;  // slates waiting to be written; more are dropped
+    8'192;                                         // slates waiting to be written; more are dropped
+inline constexpr std::size_t kSlateBatch = 256;    // slates that are written at once
+inline constexpr std::int64_t kSlateDelayMs = 50;  // before a smaller batch is
 inline constexpr std::uint64_t kSlateFileBytes = 64 << 20;  // a slate file is closed at this size
 inline constexpr std::size_t kSlateFilesMax = 64;           // older slate files are removed
 inline constexpr std::size_t kTrainerOutputBytes =

@@ -1,5 +1,6 @@
 #include "engine/slate_stream.h"
 
+#include <chrono>
 #include <utility>
 
 #include "engine/clock.h"
@@ -20,23 +21,27 @@ SlateStream::~SlateStream() {
   thread_.join();
 }
 
+// The thread is woken for the first of a batch and for a full one, not for every slate.
 void SlateStream::add(std::string line) {
+  std::size_t waiting = 0;
   {
     std::lock_guard lock(mutex_);
-    if (queue_.size() < kSlateQueueMax) {
-      queue_.push_back(std::move(line));
-      line.clear();
-    } else {
+    if (queue_.size() >= kSlateQueueMax) {
       dropped_.fetch_add(1);
       return;
     }
+    queue_.push_back(std::move(line));
+    waiting = queue_.size();
   }
-  wake_.notify_one();
+  if (waiting == 1 || waiting == kSlateBatch) wake_.notify_one();
 }
 
 void SlateStream::flush() {
   std::unique_lock lock(mutex_);
+  ++flushing_;
+  wake_.notify_one();
   idle_.wait(lock, [&] { return queue_.empty() && !writing_; });
+  --flushing_;
 }
 
 void SlateStream::loop() {
@@ -44,6 +49,8 @@ void SlateStream::loop() {
   while (true) {
     wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
     if (queue_.empty()) return;
+    wake_.wait_for(lock, std::chrono::milliseconds(kSlateDelayMs),
+                   [&] { return stopping_ || flushing_ > 0 || queue_.size() >= kSlateBatch; });
     std::deque<std::string> lines;
     lines.swap(queue_);
     writing_ = true;

@@ -39,6 +39,7 @@ class SlateStream {
   std::mutex mutex_;
   std::condition_variable wake_, idle_;
   std::deque<std::string> queue_;
+  int flushing_ = 0;  // who waits in flush()
   bool writing_ = false, stopping_ = false;
   std::unique_ptr<WritableFile> file_;  // of the thread
   std::uint64_t file_bytes_ = 0;
