@@ -6,10 +6,18 @@ add_executable(vt_test_pch ${CMAKE_SOURCE_DIR}/cmake/test_pch.cc)
 target_precompile_headers(vt_test_pch PRIVATE <gtest/gtest.h> <string> <vector> <span> <memory>
                           <algorithm> <cstdint> <optional>)
 target_link_libraries(vt_test_pch PRIVATE GTest::gtest)
+# Tests are compiled once and run for seconds: optimising their templates costs more than it gives.
+if(VITRINE_SANITIZE)
+  set(VT_TEST_OPTIONS -O0)
+else()
+  set(VT_TEST_OPTIONS -O1)
+endif()
+target_compile_options(vt_test_pch PRIVATE ${VT_TEST_OPTIONS})
 
 function(vt_test_binary name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
+  target_compile_options(${name} PRIVATE ${VT_TEST_OPTIONS})
   target_precompile_headers(${name} REUSE_FROM vt_test_pch)
   target_link_libraries(${name} PRIVATE ${ARG_LINKS} vt_rapidcheck GTest::gtest GTest::gmock
                         GTest::gtest_main)
