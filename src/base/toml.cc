@@ -224,6 +224,13 @@ bool all_tables(const Value& value) {
 
 bool is_section(const Value& value) { return value.as_table() != nullptr || all_tables(value); }
 
+// Holds nothing but sections: their headers imply its own.
+bool only_sections(const Table& table) {
+  return !table.empty() && std::all_of(table.begin(), table.end(), [](const Table::Entry& entry) {
+    return entry.second.as_table() != nullptr;
+  });
+}
+
 void put_table(std::string& out, const std::string& path, const Table& table);
 
 void put_section(std::string& out, const std::string& path, const Table& table, bool element) {
@@ -247,7 +254,11 @@ void put_table(std::string& out, const std::string& path, const Table& table) {
     std::string inner = path.empty() ? path : path + ".";
     put_key(inner, entry.first);
     if (const Table* section = entry.second.as_table()) {
-      put_section(out, inner, *section, false);
+      if (only_sections(*section)) {
+        put_table(out, inner, *section);
+      } else {
+        put_section(out, inner, *section, false);
+      }
     } else {
       for (const Value& one : *entry.second.as_list()) {
         put_section(out, inner, *one.as_table(), true);
