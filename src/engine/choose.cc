@@ -22,6 +22,9 @@ struct Setting {
 std::vector<Setting> settings_to_try() {
   return {
       {"popularity", "window_days", {7.0, 14.0, 30.0, 90.0}, true},
+      {"item_knn", "window", {0, 100}},
+      {"item_knn", "distance_decay", {1.0, 0.95}},
+      {"item_knn", "backward", {1.0}},
       {"item_knn", "target_exponent", {0.3, 0.7}},
       {"item_knn", "similarity", {"bm25", "jaccard"}},
       {"item_knn", "history_decay", {0.99, 0.95, 0.8}, true},
