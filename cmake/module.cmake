@@ -2,19 +2,24 @@
 #
 # One static library and one test binary per module. A module links only the modules that it names,
 # so an include or a call that points upwards fails at the linker before the tidy test sees it.
-add_executable(vt_test_pch ${CMAKE_SOURCE_DIR}/cmake/test_pch.cc)
-target_precompile_headers(vt_test_pch PRIVATE <gtest/gtest.h> <string> <vector> <span> <memory>
-                          <algorithm> <cstdint> <optional>)
-target_link_libraries(vt_test_pch PRIVATE GTest::gtest)
-# Tests are compiled once and run for seconds: optimising their templates costs more than it gives.
-if(VITRINE_SANITIZE)
-  set(VT_TEST_OPTIONS -O0)
-else()
-  set(VT_TEST_OPTIONS -O1)
+if(VITRINE_TESTS)
+  add_executable(vt_test_pch ${CMAKE_SOURCE_DIR}/cmake/test_pch.cc)
+  target_precompile_headers(vt_test_pch PRIVATE <gtest/gtest.h> <string> <vector> <span> <memory>
+                            <algorithm> <cstdint> <optional>)
+  target_link_libraries(vt_test_pch PRIVATE GTest::gtest)
+  # Tests are compiled once and run for seconds: optimising their templates costs more than it gives.
+  if(VITRINE_SANITIZE)
+    set(VT_TEST_OPTIONS -O0)
+  else()
+    set(VT_TEST_OPTIONS -O1)
+  endif()
+  target_compile_options(vt_test_pch PRIVATE ${VT_TEST_OPTIONS})
 endif()
-target_compile_options(vt_test_pch PRIVATE ${VT_TEST_OPTIONS})
 
 function(vt_test_binary name)
+  if(NOT VITRINE_TESTS)
+    return()
+  endif()
   cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_compile_options(${name} PRIVATE ${VT_TEST_OPTIONS})
