@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 namespace vitrine {
 namespace {
@@ -204,6 +205,31 @@ Status solve_spd(MatrixView<float> a, MatrixView<float> b) {
   if (!factor(here, a)) return not_positive_definite();
   solve_lower(here, CblasLeft, false, 1, a, b);
   solve_lower(here, CblasLeft, true, 1, a, b);
+  return {};
+}
+
+Status eigenvectors(MatrixView<float> a) {
+  VT_CHECK(a.rows == a.cols);
+  use_one_thread();
+  const auto n = static_cast<std::size_t>(a.rows);
+  std::vector<double> square(n * n), values(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto row = a.row(static_cast<std::int64_t>(i));
+    for (std::size_t j = 0; j < n; ++j) {
+      if (!std::isfinite(row[j])) return Error{Code::kInvalid, "the matrix is not finite"};
+      square[i * n + j] = double{row[j]};
+    }
+  }
+  if (n == 0) return {};
+  // The columns of a column-major matrix are the rows of ours.
+  if (LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', narrow(a.rows), square.data(), narrow(a.rows),
+                     values.data()) != 0) {
+    return Error{Code::kInternal, "the eigenvectors of a matrix did not converge"};
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto row = a.row(static_cast<std::int64_t>(n - 1 - i));  // LAPACK's order ascends
+    for (std::size_t j = 0; j < n; ++j) row[j] = static_cast<float>(square[i * n + j]);
+  }
   return {};
 }
 

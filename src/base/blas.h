@@ -27,4 +27,8 @@ Status invert_spd(ThreadPool& pool, MatrixView<float> a);
 // Solves A X = B in place of B for a symmetric positive definite A; A is overwritten by its factor.
 Status solve_spd(MatrixView<float> a, MatrixView<float> b);
 
+// A <- the eigenvectors of a symmetric A as rows, by descending eigenvalue, computed in double.
+// kInvalid when A is not finite.
+Status eigenvectors(MatrixView<float> a);
+
 }  // namespace vitrine

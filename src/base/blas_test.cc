@@ -153,5 +153,31 @@ TEST(Blas, SolveGivesBackTheSolution) {
   }
 }
 
+TEST(Blas, EigenvectorsTurnTheMatrixDiagonal) {
+  ThreadPool pool(1);
+  for (const std::int64_t n : {1, 4, 33}) {
+    const Matrix a = random_spd(n, 0);
+    Matrix q = random_spd(n, 0);
+    ASSERT_TRUE(eigenvectors(q.view()).ok());
+    Matrix product(n, n), diagonal(n, n), identity(n, n);
+    gemm(pool, 1, q.view(), false, a.view(), false, 0, product.view());
+    gemm(pool, 1, product.view(), false, q.view(), true, 0, diagonal.view());
+    gemm(pool, 1, q.view(), false, q.view(), true, 0, identity.view());
+    const float largest = diagonal(0, 0);
+    for (std::int64_t i = 0; i < n; ++i) {
+      const float before = i > 0 ? diagonal(i - 1, i - 1) : largest;
+      EXPECT_LE(diagonal(i, i), before + 1e-5f * largest);
+      for (std::int64_t j = 0; j < n; ++j) {
+        EXPECT_NEAR(identity(i, j), i == j ? 1 : 0, 1e-5);
+        const float off = i == j ? 0 : diagonal(i, j);
+        EXPECT_NEAR(off, 0, 1e-5 * double{largest});
+      }
+    }
+  }
+  Matrix not_a_number(2, 2);
+  not_a_number(1, 0) = std::nanf("");
+  EXPECT_EQ(eigenvectors(not_a_number.view()).error().code, Code::kInvalid);
+}
+
 }  // namespace
 }  // namespace vitrine

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/result.h"
 #include "index/bfloat16.h"
 #include "index/scan.h"
 
@@ -34,6 +35,13 @@ PackedItems::PackedItems(MatrixView<const float> items, const Kernels& kernels)
   } else {
     fill_panels(items);
   }
+}
+
+PackedItems::PackedItems(MatrixView<const float> items, std::span<const ItemIndex> names,
+                         const Kernels& kernels)
+    : PackedItems(items, kernels) {
+  VT_CHECK(static_cast<std::int64_t>(names.size()) == items.rows);
+  for (ItemIndex& item : order_) item = names[raw(item)];
 }
 
 void PackedItems::order_by_norm(MatrixView<const float> items) {

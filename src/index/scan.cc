@@ -332,4 +332,16 @@ void scan_top(MatrixView<const float> queries, const PackedItems& items,
   }
 }
 
+void scan_scores(std::span<const float> query, MatrixView<const float> vectors,
+                 std::span<const ItemIndex> items, std::span<float> scores) {
+  constexpr std::size_t kAtOnce = 8;
+  for (std::size_t begin = 0; begin < items.size(); begin += kAtOnce) {
+    const std::size_t count = std::min(kAtOnce, items.size() - begin);
+    const float* rows[kAtOnce];
+    for (std::size_t i = 0; i < count; ++i) rows[i] = vectors.row(raw(items[begin + i])).data();
+    exact_scores(query.data(), static_cast<std::int64_t>(query.size()), rows,
+                 static_cast<int>(count), scores.data() + begin);
+  }
+}
+
 }  // namespace vitrine

@@ -29,6 +29,9 @@ namespace vitrine {
 class PackedItems {
  public:
   explicit PackedItems(MatrixView<const float> items, const Kernels& kernels = vitrine::kernels());
+  // Row r is the vector of names[r]; names ascend.
+  PackedItems(MatrixView<const float> items, std::span<const ItemIndex> names,
+              const Kernels& kernels = vitrine::kernels());
 
   // A run of positions that fits in the second-level cache, and what bounds its scores: the largest
   // norm; and, for screening, |score - screened| <= |q| error + |q - rounded q| rounded_norm.
@@ -76,5 +79,9 @@ class PackedItems {
 // per query of what a single one does.
 void scan_top(MatrixView<const float> queries, const PackedItems& items,
               std::span<const ItemMask> masks, int n, CandidateBlock& out);
+
+// The scores of some items, to the bit as scan_top() lists them: item i is row i of `vectors`.
+void scan_scores(std::span<const float> query, MatrixView<const float> vectors,
+                 std::span<const ItemIndex> items, std::span<float> scores);
 
 }  // namespace vitrine

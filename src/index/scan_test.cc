@@ -126,6 +126,34 @@ TEST(Scan, ItemsThatRoundAlikeAreToldApart) {
   }
 }
 
+TEST(Scan, NamedRowsAndScoresOfSomeItems) {
+  const Matrix rows = sample(70, 11, Kind::kNormal, 5);
+  const Matrix queries = sample(3, 11, Kind::kNormal, 6);
+  Matrix all(150, 11);  // row r is item 2 r + 3
+  std::vector<ItemIndex> names;
+  for (std::uint32_t r = 0; r < 70; ++r) {
+    names.push_back(ItemIndex{2 * r + 3});
+    std::copy_n(rows.row(r).begin(), 11, all.row(2 * r + 3).begin());
+  }
+  const std::vector<ItemIndex> excluded{ItemIndex{5}, ItemIndex{9}};
+  const ItemMask mask{nullptr, excluded};
+  CandidateBlock got;
+  scan_top(queries.view(), PackedItems(rows.view(), names), std::span(&mask, 1), 200, got);
+  for (std::int64_t q = 0; q < 3; ++q) {
+    const auto list = got.row(static_cast<std::size_t>(q));
+    List expected = slow_scan(queries.row(q), all.view(), mask, 200);
+    std::erase_if(expected, [](const Candidate& c) {
+      return raw(c.item) < 3 || raw(c.item) % 2 == 0 || raw(c.item) > 141;
+    });
+    EXPECT_EQ(List(list.begin(), list.end()), expected);
+    std::vector<ItemIndex> items;
+    for (const Candidate& c : list) items.push_back(c.item);
+    std::vector<float> scores(items.size());
+    scan_scores(queries.row(q), all.view(), items, scores);
+    for (std::size_t i = 0; i < items.size(); ++i) EXPECT_EQ(scores[i], list[i].score);
+  }
+}
+
 TEST(Bfloat16, RoundsToTheNearestAndDropsWhatIsBelowNormal) {
   EXPECT_EQ(from_bfloat16(to_bfloat16(1.0f)), 1.0f);
   EXPECT_EQ(from_bfloat16(to_bfloat16(1.00390625f)), 1.0f);  // a tie goes to the even neighbour
