@@ -242,6 +242,34 @@ TEST_P(ModelConformance, RetrieveAgreesWithScore) {
   }
 }
 
+// Who was fitted on, with the history of then: a row that was learned must answer like anything
+// else.
+TEST_P(ModelConformance, AnswersForThePersonsItWasFittedOn) {
+  const World world = planted_world(13);
+  const auto model = fit(world);
+  const auto loaded = load(save(*model, "model"), world.catalogue);
+  ASSERT_TRUE(loaded.ok()) << loaded.error().message;
+  const std::uint32_t items = world.histories.items();
+  std::vector<Query> queries;
+  for (std::uint32_t user = 0; user < 40; ++user) {
+    Query query;
+    query.user = UserIndex{user % 39 == 0 ? 1'000'000 + user : user};  // and who came later
+    query.history = world.histories.row(user);
+    query.now = 10 * kDay;
+    queries.push_back(query);
+    query.history = query.history.first(query.history.size() / 2);  // or has changed
+    queries.push_back(query);
+  }
+  const Lists all = lists_of(*model, queries, static_cast<int>(items));
+  EXPECT_EQ(all, lists_of(**loaded, queries, static_cast<int>(items)));
+  for (std::size_t q = 0; q < queries.size(); ++q) {
+    EXPECT_FALSE(all[q].empty());
+    const std::vector<float> scores = scores_of(*model, queries[q], items);
+    for (const Candidate& c : all[q]) EXPECT_EQ(scores[raw(c.item)], c.score);
+    EXPECT_EQ(all[q], lists_of(*model, {&queries[q], 1}, static_cast<int>(items))[0]);
+  }
+}
+
 TEST_P(ModelConformance, ObeysMasks) {
   const World world = planted_world(8);
   const auto model = fit(world);

@@ -1,3 +1,4 @@
+#include <type_traits>
 #include <vector>
 
 #include "model/ease.h"
@@ -18,9 +19,14 @@ constexpr ModelKind row(std::string_view help) {
   return {Options::kName,
           help,
           [](const Run& run, const Table& table, const TrainingSet& set,
-             const Model*) -> Result<std::unique_ptr<const Model>> {
+             const Model* previous) -> Result<std::unique_ptr<const Model>> {
             VT_TRY(const Options options, checked<Options>(table));
-            return kFit(run, options, set);
+            if constexpr (std::is_invocable_v<decltype(kFit), const Run&, const Options&,
+                                              const TrainingSet&, const Model*>) {
+              return kFit(run, options, set, previous);  // can start from the model before
+            } else {
+              return kFit(run, options, set);
+            }
           },
           kLoad,
           &describe_options<Options>,

@@ -8,7 +8,8 @@
 
 namespace vitrine {
 
-// `model` must outlive the result. Thread-safe like the model.
-Recommender recommender_of(std::string name, const Model& model);
+// `model` must outlive the result. Thread-safe like the model. `anonymous` withholds who asks, so
+// that a model with user rows answers from the history alone.
+Recommender recommender_of(std::string name, const Model& model, bool anonymous = false);
 
 }  // namespace vitrine

@@ -38,5 +38,39 @@ TEST(Recommender, IsTheModelWithEachQuerysExclusions) {
   EXPECT_EQ(scores, testing::scores_of(*model, query, 3));
 }
 
+// Lists the item after the number of who asks.
+class Personal final : public Model {
+ public:
+  void retrieve(std::span<const Query> queries, std::span<const ItemMask>, int n,
+                CandidateBlock& out) const override {
+    out.reset(queries.size(), static_cast<std::size_t>(n));
+    for (std::size_t q = 0; q < queries.size(); ++q) {
+      out.room(q)[0] = {ItemIndex{queries[q].user ? raw(*queries[q].user) + 1 : 0}, 1};
+      out.set_count(q, 1);
+    }
+  }
+  void score(const Query& query, std::span<const ItemIndex>,
+             std::span<float> scores) const override {
+    scores[0] = query.user ? 1.0f : 0.0f;
+  }
+  void save(ArchiveWriter&) const override {}
+};
+
+TEST(Recommender, AnonymousWithholdsWhoAsks) {
+  const Personal model;
+  Query query;
+  query.user = UserIndex{4};
+  const std::span<const ItemIndex> nothing;
+  for (const bool anonymous : {false, true}) {
+    const Recommender recommender = recommender_of("personal", model, anonymous);
+    CandidateBlock block;
+    recommender.recommend({&query, 1}, {&nothing, 1}, 1, block);
+    EXPECT_EQ(block.row(0)[0].item, ItemIndex{anonymous ? 0u : 5u});
+    float score = 0;
+    recommender.score_all(query, {&score, 1});
+    EXPECT_EQ(score, anonymous ? 0.0f : 1.0f);
+  }
+}
+
 }  // namespace
 }  // namespace vitrine
