@@ -4,6 +4,7 @@
 #include "model/ease.h"
 #include "model/item_knn.h"
 #include "model/popularity.h"
+#include "model/session_knn.h"
 #include "model/together.h"
 
 namespace vitrine {
@@ -43,6 +44,8 @@ constexpr ModelKind kModels[] = {
         "who took this also took that: neighbours by co-occurrence, order and time"),
     row<EaseOptions, fit_ease, load_ease>(
         "linear item-to-item model in closed form; the items squared must fit in memory"),
+    row<SessionKnnOptions, fit_session_knn, load_session_knn>(
+        "what was taken in past sessions that resemble this one: S-KNN, V-SKNN, STAN, VSTAN"),
     row<TogetherOptions, fit_together, load_together>(
         "what is bought in one basket: support, lift or log-likelihood ratio"),
 };
