@@ -14,7 +14,7 @@ namespace vitrine {
 namespace {
 
 struct Rows {
-  std::array<const Kernels*, 4> row{};
+  std::array<const Kernels*, 5> row{};
   std::size_t count = 0;
   void add(const Kernels& kernels) { row[count++] = &kernels; }
 };
@@ -46,6 +46,7 @@ void add_x86_rows(Rows& rows) {
     return;
   }
   rows.add(rows::kAvx512);
+  if (__builtin_cpu_supports("avx512bf16")) rows.add(rows::kAvx512Bf16);
   if (cpu_has_amx() && kernel_grants_tiles()) rows.add(rows::kAmx);
 }
 #endif

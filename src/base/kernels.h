@@ -33,7 +33,7 @@ struct ScanBuffer {
 };
 
 struct Kernels {
-  std::string_view name;  // "scalar", "avx2", "avx512", "amx"
+  std::string_view name;  // "scalar", "avx2", "avx512", "avx512_bf16", "amx"
 
   // 64 partial sums, lane i % 64, folded by halves.
   float (*dot)(const float* a, const float* b, std::int64_t n);

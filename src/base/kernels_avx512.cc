@@ -73,20 +73,6 @@ void common_bits(const std::uint64_t* a, const std::uint64_t* b, std::int64_t wo
   for (int j = 0; j < J; ++j) counts[j] += static_cast<float>(_mm512_reduce_add_epi64(sum[j]));
 }
 
-// Rows of b in groups that stay in the second-level cache, rows of a one by one.
-void count_common(const std::uint64_t* a, std::int64_t a_rows, const std::uint64_t* b,
-                  std::int64_t b_rows, std::int64_t words, float* counts, std::int64_t stride) {
-  for (std::int64_t i = 0; i < a_rows; ++i) {
-    std::int64_t j = 0;
-    for (; j + 8 <= b_rows; j += 8) {
-      common_bits<8>(a + i * words, b + j * words, words, counts + i * stride + j);
-    }
-    for (; j < b_rows; ++j) {
-      common_bits<1>(a + i * words, b + j * words, words, counts + i * stride + j);
-    }
-  }
-}
-
 }  // namespace
 
 float dot(const float* a, const float* b, std::int64_t n) {
@@ -135,6 +121,20 @@ void scan(const float* queries, int count, const float* panel, std::int64_t widt
       scan_queries<5>, scan_queries<6>,  scan_queries<7>,  scan_queries<8>,
       scan_queries<9>, scan_queries<10>, scan_queries<11>, scan_queries<12>};
   kByCount[count - 1](queries, panel, width, panels, first, buffers);
+}
+
+// Rows of b in groups that stay in the second-level cache, rows of a one by one.
+void count_common(const std::uint64_t* a, std::int64_t a_rows, const std::uint64_t* b,
+                  std::int64_t b_rows, std::int64_t words, float* counts, std::int64_t stride) {
+  for (std::int64_t i = 0; i < a_rows; ++i) {
+    std::int64_t j = 0;
+    for (; j + 8 <= b_rows; j += 8) {
+      common_bits<8>(a + i * words, b + j * words, words, counts + i * stride + j);
+    }
+    for (; j < b_rows; ++j) {
+      common_bits<1>(a + i * words, b + j * words, words, counts + i * stride + j);
+    }
+  }
 }
 
 }  // namespace avx512

@@ -1,4 +1,4 @@
-// The AVX-512 loops that the AMX row shares. Internal to the rows of the kernel table.
+// The AVX-512 loops that the rows built on it share. Internal to the rows of the kernel table.
 #pragma once
 
 #include "base/kernels_rows.h"
@@ -9,5 +9,7 @@ float dot(const float* a, const float* b, std::int64_t n);
 void axpy(float alpha, const float* x, float* y, std::int64_t n);
 void scan(const float* queries, int count, const float* panel, std::int64_t width,
           std::int64_t panels, std::uint32_t first, ScanBuffer* buffers);
+void count_common(const std::uint64_t* a, std::int64_t a_rows, const std::uint64_t* b,
+                  std::int64_t b_rows, std::int64_t words, float* counts, std::int64_t stride);
 
 }  // namespace vitrine::rows::avx512

@@ -5,6 +5,7 @@
 
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <vector>
 
@@ -159,45 +160,50 @@ std::uint16_t truncated(float v) {
 }
 float widened(std::uint16_t v) { return std::bit_cast<float>(std::uint32_t{v} << 16); }
 
+// Every `step`-th query is open, the others are padding: nothing may be pushed for them.
+void expect_screen_is_a_product(const Kernels& row, std::int64_t width, std::size_t step) {
+  constexpr std::int64_t kTiles = 3, kItems = kTiles * kScreenTile;
+  std::vector<std::uint16_t> items(static_cast<std::size_t>(kItems * width));
+  std::vector<std::uint16_t> queries(static_cast<std::size_t>(kScreenTile * width));
+  const std::vector<float> draws = values(items.size() + queries.size(), 9);
+  for (std::size_t i = 0; i < items.size(); ++i) items[i] = truncated(draws[i]);
+  for (std::size_t i = 0; i < queries.size(); ++i) queries[i] = truncated(draws[items.size() + i]);
+  std::vector<Recorder> recorders;
+  recorders.reserve(kScreenTile);
+  for (int q = 0; q < kScreenTile; ++q) recorders.emplace_back(-3e38f, 0.0f);
+  std::vector<ScanBuffer> buffers;
+  for (std::size_t q = 0; q < kScreenTile; ++q) {
+    Recorder& r = recorders[q];
+    r.positions.resize(kItems + kPanel);
+    r.scores.resize(kItems + kPanel);
+    const float threshold = q % step == 0 ? -3e38f : std::numeric_limits<float>::infinity();
+    buffers.push_back(
+        {threshold, 0, kItems + kPanel, r.positions.data(), r.scores.data(), Recorder::cut, &r});
+  }
+  row.screen(queries.data(), 1, items.data(), width, kTiles, 7, buffers.data());
+  for (std::size_t q = 0; q < kScreenTile; ++q) {
+    ASSERT_EQ(buffers[q].size, q % step == 0 ? kItems : 0);
+    for (std::uint32_t i = 0; i < buffers[q].size; ++i) {
+      ASSERT_EQ(buffers[q].positions[i], i + 7);
+      double sum = 0, size = 0;
+      for (std::size_t k = 0; k < static_cast<std::size_t>(width); ++k) {
+        const double x = double{widened(items[i * static_cast<std::size_t>(width) + k])} *
+                         double{widened(queries[(k / 2 * kScreenTile + q) * 2 + k % 2])};
+        sum += x;
+        size += std::abs(x);
+      }
+      ASSERT_NEAR(buffers[q].scores[i], sum, size * 1e-5);
+    }
+  }
+}
+
 TEST(Kernels, ScreensAreProductsOfBfloat16) {
   bool any = false;
   for (const Kernels* row : all_kernels()) {
     if (row->screen == nullptr) continue;
     any = true;
-    for (const std::int64_t width : {32, 64, 160}) {
-      constexpr std::int64_t kTiles = 3, kItems = kTiles * kScreenTile;
-      std::vector<std::uint16_t> items(static_cast<std::size_t>(kItems * width));
-      std::vector<std::uint16_t> queries(static_cast<std::size_t>(kScreenTile * width));
-      const std::vector<float> draws = values(items.size() + queries.size(), 9);
-      for (std::size_t i = 0; i < items.size(); ++i) items[i] = truncated(draws[i]);
-      for (std::size_t i = 0; i < queries.size(); ++i) {
-        queries[i] = truncated(draws[items.size() + i]);
-      }
-      std::vector<Recorder> recorders;
-      recorders.reserve(kScreenTile);
-      for (int q = 0; q < kScreenTile; ++q) recorders.emplace_back(-3e38f, 0.0f);
-      std::vector<ScanBuffer> buffers;
-      for (Recorder& r : recorders) {
-        r.positions.resize(kItems + kPanel);
-        r.scores.resize(kItems + kPanel);
-        buffers.push_back(
-            {-3e38f, 0, kItems + kPanel, r.positions.data(), r.scores.data(), Recorder::cut, &r});
-      }
-      row->screen(queries.data(), 1, items.data(), width, kTiles, 7, buffers.data());
-      for (std::size_t q = 0; q < kScreenTile; ++q) {
-        ASSERT_EQ(buffers[q].size, kItems);
-        for (std::uint32_t i = 0; i < kItems; ++i) {
-          ASSERT_EQ(buffers[q].positions[i], i + 7);
-          double sum = 0, size = 0;
-          for (std::size_t k = 0; k < static_cast<std::size_t>(width); ++k) {
-            const double x = double{widened(items[i * static_cast<std::size_t>(width) + k])} *
-                             double{widened(queries[(k / 2 * kScreenTile + q) * 2 + k % 2])};
-            sum += x;
-            size += std::abs(x);
-          }
-          ASSERT_NEAR(buffers[q].scores[i], sum, size * 1e-5);
-        }
-      }
+    for (const std::int64_t width : {32, 64, 160, 4096}) {
+      for (const std::size_t step : {1u, 7u, 31u}) expect_screen_is_a_product(*row, width, step);
     }
   }
   if (!any) GTEST_SKIP() << "no row of this processor screens";
