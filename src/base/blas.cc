@@ -233,4 +233,55 @@ Status eigenvectors(MatrixView<float> a) {
   return {};
 }
 
+// A row-major matrix is LAPACK's transposed one: A = Q T is its A^T = T^T Q^T, a lower triangle
+// times orthonormal rows.
+void orthonormalize(MatrixView<float> a, MatrixView<float> triangle) {
+  VT_CHECK(a.rows >= a.cols);
+  use_one_thread();
+  const int rows = narrow(a.cols), cols = narrow(a.rows);
+  if (rows > 0) {
+    const int stride = narrow(a.stride);
+    std::vector<float> tau(static_cast<std::size_t>(rows));
+    float wish = 0;  // the size of the work space that makes it fast
+    LAPACKE_sgelqf_work(LAPACK_COL_MAJOR, rows, cols, a.data, stride, tau.data(), &wish, -1);
+    std::vector<float> work(std::max<std::size_t>(1, static_cast<std::size_t>(wish)));
+    LAPACKE_sgelqf_work(LAPACK_COL_MAJOR, rows, cols, a.data, stride, tau.data(), work.data(),
+                        narrow(static_cast<std::int64_t>(work.size())));
+    if (triangle.data != nullptr) {
+      VT_CHECK(triangle.rows == a.cols && triangle.cols == a.cols);
+      for (std::int64_t i = 0; i < a.cols; ++i) {
+        for (std::int64_t j = 0; j < a.cols; ++j) {
+          triangle.data[i * triangle.stride + j] = j < i ? 0 : a.data[i * a.stride + j];
+        }
+      }
+    }
+    LAPACKE_sorglq_work(LAPACK_COL_MAJOR, rows, cols, rows, a.data, stride, tau.data(), work.data(),
+                        narrow(static_cast<std::int64_t>(work.size())));
+  }
+}
+
+// LAPACK decomposes A^T = V diag(values) U^T: its two factors, by columns, are ours by rows.
+Status small_svd(MatrixView<float> a, MatrixView<float> u, std::span<float> values,
+                 MatrixView<float> v_transposed) {
+  VT_CHECK(a.rows == a.cols && static_cast<std::int64_t>(values.size()) == a.rows);
+  VT_CHECK(u.rows == a.rows && u.cols == a.rows);
+  VT_CHECK(v_transposed.rows == a.rows && v_transposed.cols == a.rows);
+  use_one_thread();
+  if (a.rows == 0) return {};
+  const int n = narrow(a.rows);
+  std::vector<int> integers(values.size() * 8);
+  std::vector<float> work(1);
+  int failed = 0;
+  for (int size = -1; size != 0;) {  // first asks how much work space it wants
+    failed = LAPACKE_sgesdd_work(LAPACK_COL_MAJOR, 'S', n, n, a.data, narrow(a.stride),
+                                 values.data(), v_transposed.data, narrow(v_transposed.stride),
+                                 u.data, narrow(u.stride), work.data(), size, integers.data());
+    if (size > 0 || failed != 0) break;
+    size = static_cast<int>(work[0]);
+    work.resize(static_cast<std::size_t>(size));
+  }
+  if (failed != 0) return Error{Code::kInvalid, "the singular values do not converge"};
+  return {};
+}
+
 }  // namespace vitrine

@@ -3,6 +3,8 @@
 // Results do not depend on the number of threads of the pool.
 #pragma once
 
+#include <span>
+
 #include "base/matrix.h"
 #include "base/parallel.h"
 #include "base/result.h"
@@ -30,5 +32,15 @@ Status solve_spd(MatrixView<float> a, MatrixView<float> b);
 // A <- the eigenvectors of a symmetric A as rows, by descending eigenvalue, computed in double.
 // kInvalid when A is not finite.
 Status eigenvectors(MatrixView<float> a);
+
+// A <- Q with orthonormal columns, where A = Q T with an upper triangular T (Householder; at least
+// as many rows as columns, VT_CHECK). T is written where it is wanted (cols x cols). Whatever the
+// rank of A, Q is orthonormal. In this thread; 4 rows cols^2 multiplications.
+void orthonormalize(MatrixView<float> a, MatrixView<float> triangle = {});
+
+// A = U diag(values) V^T of a small square matrix, values falling; A is overwritten, V^T is written
+// by rows. kInvalid when it does not converge, which finite values do not cause. In this thread.
+Status small_svd(MatrixView<float> a, MatrixView<float> u, std::span<float> values,
+                 MatrixView<float> v_transposed);
 
 }  // namespace vitrine
