@@ -1,5 +1,7 @@
 #include "data/readable.h"
 
+#include <fmt/format.h>
+
 namespace vitrine {
 
 std::string readable_count(std::uint64_t count) {
@@ -13,6 +15,10 @@ std::string readable_count(std::uint64_t count, std::string_view noun) {
   text.append(" ").append(noun);
   if (count != 1) text += 's';
   return text;
+}
+
+std::string readable_memory(double mb) {
+  return mb < 1024 ? fmt::format("{:.3g} MB", mb) : fmt::format("{:.3g} GB", mb / 1024);
 }
 
 }  // namespace vitrine

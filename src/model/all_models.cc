@@ -5,6 +5,7 @@
 #include "model/item_knn.h"
 #include "model/popularity.h"
 #include "model/session_knn.h"
+#include "model/slim.h"
 #include "model/together.h"
 
 namespace vitrine {
@@ -46,6 +47,8 @@ constexpr ModelKind kModels[] = {
         "linear item-to-item model in closed form; the items squared must fit in memory"),
     row<SessionKnnOptions, fit_session_knn, load_session_knn>(
         "what was taken in past sessions that resemble this one: S-KNN, V-SKNN, STAN, VSTAN"),
+    row<SlimOptions, fit_slim, load_slim>(
+        "sparse linear item-to-item model by elastic net: for large catalogues"),
     row<TogetherOptions, fit_together, load_together>(
         "what is bought in one basket: support, lift or log-likelihood ratio"),
 };

@@ -133,10 +133,6 @@ SeenCells seen_cells(const Interactions& interactions) {
   return cells;
 }
 
-std::string readable_memory(double mb) {
-  return mb < 1024 ? fmt::format("{:.3g} MB", mb) : fmt::format("{:.3g} GB", mb / 1024);
-}
-
 Status check_memory(std::uint64_t items, int limit_mb) {
   const std::uint64_t bytes = items * ((items + 15) / 16 * 16) * sizeof(float);
   const double mb = static_cast<double>(bytes) / (1 << 20);

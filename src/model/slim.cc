@@ -1,0 +1,136 @@
+#include "model/slim.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/kernels.h"
+#include "index/rows.h"
+#include "model/item_regressions.h"
+#include "model/item_rows.h"
+#include "model/options_archive.h"
+
+namespace vitrine {
+namespace {
+
+constexpr double kTolerance = 1e-4;  // of the target's norm
+constexpr int kPassesMax = 1000;
+
+class Slim final : public Model {
+ public:
+  Slim(SlimOptions options, std::uint32_t items, bool binary, SparseRows rows)
+      : options_(options), items_(items), binary_(binary), rows_(std::move(rows)) {}
+
+  void retrieve(std::span<const Query> queries, std::span<const ItemMask> masks, int n,
+                CandidateBlock& out) const override {
+    out.reset(queries.size(), static_cast<std::size_t>(std::max(n, 0)));
+    for (std::size_t q = 0; q < queries.size(); ++q) {
+      const auto rows = distinct_rows(queries[q], items_, binary_);
+      out.set_count(q, top_of_sparse_rows(rows, rows_, items_, mask_of(masks, q), n, out.room(q)));
+    }
+  }
+
+  void score(const Query& query, std::span<const ItemIndex> items,
+             std::span<float> scores) const override {
+    score_sparse_rows(distinct_rows(query, items_, binary_), rows_, items, scores);
+  }
+
+  void save(ArchiveWriter& writer) const override {
+    save_options(writer, options_, items_);
+    writer.document("binary", binary_);
+    save_rows(writer, rows_);
+  }
+
+ private:
+  SlimOptions options_;
+  std::uint32_t items_;
+  bool binary_;
+  SparseRows rows_;
+};
+
+void fill_upper_triangle(MatrixView<float> a) {
+  for (std::int64_t i = 0; i < a.rows; ++i) {
+    for (std::int64_t j = 0; j < i; ++j) a.data[j * a.stride + i] = a.data[i * a.stride + j];
+  }
+}
+
+// Coordinate descent on one regression. `gradient` is that of the squares and the L2 term,
+// G_Sj - (G_SS + l2) b.
+class ElasticNet {
+ public:
+  ElasticNet(const SlimOptions& options, const Regression& r)
+      : l1_(static_cast<float>(options.l1)),
+        non_negative_(options.non_negative),
+        r_(r),
+        gradient_(r.target.begin(), r.target.end()) {}
+
+  void solve() {
+    const double enough = kTolerance * kTolerance * r_.norm;
+    std::vector<std::uint32_t> all(gradient_.size()), active;
+    std::iota(all.begin(), all.end(), 0u);
+    for (int pass = 0; pass < kPassesMax; ++pass) {
+      if (descend(all) <= enough) return;
+      active.clear();
+      for (const std::uint32_t p : all) {
+        if (r_.weights[p] != 0) active.push_back(p);
+      }
+      while (++pass < kPassesMax && descend(active) > enough) {
+      }
+    }
+  }
+
+ private:
+  // Each of the weights to its optimum in turn. Returns the largest square of what one moved the
+  // prediction by.
+  double descend(std::span<const std::uint32_t> places) {
+    double most = 0;
+    for (const std::uint32_t p : places) {
+      const std::span<const float> row = r_.gram.row(p);
+      const float old = r_.weights[p], wanted = shrunk(gradient_[p] + row[p] * old) / row[p];
+      if (wanted == old) continue;
+      const float step = wanted - old;
+      r_.weights[p] = wanted;
+      kernels().axpy(-step, row.data(), gradient_.data(), r_.gram.cols);
+      most = std::max(most, double{step} * step * row[p]);
+    }
+    return most;
+  }
+  float shrunk(float value) const {
+    if (value > l1_) return value - l1_;
+    return value < -l1_ && !non_negative_ ? value + l1_ : 0;
+  }
+
+  float l1_;
+  bool non_negative_;
+  const Regression& r_;
+  std::vector<float> gradient_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<const Model>> fit_slim(const Run& run, const SlimOptions& options,
+                                              const TrainingSet& set) {
+  const RegressionOptions regression{options.candidates, options.l2, options.frequency_exponent,
+                                     options.person_exponent};
+  VT_TRY(check_regression_memory(SlimOptions::kName, set.interactions, options.candidates,
+                                 run.pool.threads(), options.memory_limit_mb));
+  VT_TRY(SparseRows rows, solve_item_regressions(run, SlimOptions::kName, set.interactions,
+                                                 regression, [&](const Regression& r) -> Status {
+                                                   fill_upper_triangle(r.gram);
+                                                   ElasticNet(options, r).solve();
+                                                   return {};
+                                                 }));
+  return std::make_unique<const Slim>(options, set.interactions.items, is_binary(set.interactions),
+                                      std::move(rows));
+}
+
+Result<std::unique_ptr<const Model>> load_slim(ArchiveReader& reader, const Catalogue&) {
+  VT_TRY(auto saved, load_options<SlimOptions>(reader));
+  VT_TRY(const Value binary, reader.document("binary"));
+  if (binary.as_bool() == nullptr) return Error{Code::kCorrupt, "slim: binary must be a boolean"};
+  VT_TRY(SparseRows rows, load_rows(reader, saved.second));
+  return std::make_unique<const Slim>(saved.first, saved.second, *binary.as_bool(),
+                                      std::move(rows));
+}
+
+}  // namespace vitrine
