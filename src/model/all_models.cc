@@ -1,6 +1,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "model/als.h"
 #include "model/ease.h"
 #include "model/item_knn.h"
 #include "model/popularity.h"
@@ -45,6 +46,8 @@ constexpr ModelKind kModels[] = {
         "who took this also took that: neighbours by co-occurrence, order and time"),
     row<EaseOptions, fit_ease, load_ease>(
         "linear item-to-item model in closed form; the items squared must fit in memory"),
+    row<AlsOptions, fit_als, load_als>(
+        "implicit matrix factorisation by alternating least squares; any number of items"),
     row<SessionKnnOptions, fit_session_knn, load_session_knn>(
         "what was taken in past sessions that resemble this one: S-KNN, V-SKNN, STAN, VSTAN"),
     row<SlimOptions, fit_slim, load_slim>(

@@ -1,0 +1,204 @@
+#include "model/als.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/blas.h"
+#include "data/readable.h"
+#include "model/epochs.h"
+#include "model/ridge.h"
+
+namespace vitrine {
+namespace {
+
+constexpr int kSteps = 3;        // of conjugate gradients
+constexpr double kSpread = 0.1;  // standard deviation of an initial score's root, as in the paper
+
+std::size_t nonempty(const SparseRows& rows) {
+  std::size_t count = 0;
+  for (std::size_t r = 0; r < rows.rows(); ++r)
+    count += static_cast<std::size_t>(!rows.row(r).empty());
+  return count;
+}
+
+std::size_t longest(const SparseRows& rows) {
+  std::size_t most = 0;
+  for (std::size_t r = 0; r < rows.rows(); ++r) most = std::max(most, rows.row(r).size());
+  return most;
+}
+
+Status check_memory(const Run& run, const Interactions& x, const AlsOptions& options) {
+  const auto vector = static_cast<double>(Matrix(0, options.factors).stride()) * sizeof(float);
+  const auto rows = static_cast<double>(x.by_row.rows()), items = static_cast<double>(x.items);
+  const double workspaces = static_cast<double>(std::max(longest(x.by_row), longest(x.by_item))) *
+                                1.5 * run.pool.threads() +
+                            8.0 * options.factors;
+  // Both sides; a turned copy of the larger one, or the finished model with what it is packed from.
+  const double bytes = vector * (rows + items + std::max({rows, items, 3 * items}) + workspaces);
+  const double mb = bytes / (1 << 20);
+  if (mb <= options.memory_limit_mb) return {};
+  const int fitting = static_cast<int>(options.factors * options.memory_limit_mb / mb) / 16 * 16;
+  return Error{Code::kExhausted,
+               fmt::format("als: {:.0f} MB needed for {} persons and {} items at {} factors, limit "
+                           "{} MB: raise memory_limit_mb{}",
+                           mb, readable_count(x.by_row.rows()), readable_count(x.items),
+                           options.factors, options.memory_limit_mb,
+                           fitting > 0 ? fmt::format(" or use factors = {}", fitting) : "")};
+}
+
+// One of the two sides: its interactions and vectors.
+struct Side {
+  const SparseRows* cells;
+  std::size_t active;  // rows with interactions
+  Matrix vectors;      // by row; zero without interactions
+};
+
+class Fit {
+ public:
+  Fit(const Run& run, const AlsOptions& options, const TrainingSet& set, const Factors* previous)
+      : run_(run), options_(options), set_(set) {
+    const Interactions& x = set.interactions;
+    persons_ = {&x.by_row, nonempty(x.by_row),
+                Matrix(static_cast<std::int64_t>(x.by_row.rows()), options.factors)};
+    items_ = {&x.by_item, nonempty(x.by_item), Matrix(x.items, options.factors)};
+    start(previous);
+  }
+
+  Result<std::unique_ptr<const Model>> fit() {
+    Epochs epochs(run_, set_.validator, AlsOptions::kName, options_.epochs,
+                  [this] { return finish_factors(run_, options_, set_, {items_.vectors.view()}); });
+    while (epochs.next()) {
+      VT_TRY(solve(items_, persons_));
+      VT_TRY(epochs.part(1, 2));
+      VT_TRY(solve(persons_, items_));
+    }
+    return epochs.model();
+  }
+
+ private:
+  // Random vectors, or those of `previous` and random ones for what it does not know.
+  void start(const Factors* previous) {
+    const Random random = run_.random.fork("als/items");
+    const double scale = kSpread * std::sqrt(12.0 / options_.factors);  // uniform of variance 1/12
+    const std::int64_t known = previous == nullptr ? 0 : std::int64_t{previous->items()};
+    const std::int64_t width =
+        previous == nullptr ? 0 : std::min(previous->width(), items_.vectors.cols());
+    parallel_for(run_.pool, items_.vectors.rows(), 1024, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        if (items_.cells->row(static_cast<std::size_t>(i)).empty()) continue;
+        const auto row = items_.vectors.row(i);
+        for (std::size_t k = 0; k < row.size(); ++k) {
+          const std::uint64_t draw = static_cast<std::uint64_t>(i) * 2048 + k;
+          row[k] = static_cast<float>(scale * (random.uniform(draw) - 0.5));
+        }
+        if (i < known) std::copy_n(previous->vectors().row(i).begin(), width, row.begin());
+      }
+    });
+  }
+
+  // Solves every row of `free`, given `fixed`.
+  Status solve(Side& fixed, Side& free) {
+    VT_TRY(turn(fixed.vectors, free.vectors));
+    const std::vector<double> gram = gram_diagonal(fixed.vectors);
+    const std::int64_t width = options_.factors;
+    std::vector<std::uint8_t> failed(static_cast<std::size_t>(free.vectors.rows() / kGrain + 1));
+    parallel_for(run_.pool, free.vectors.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      Ridge ridge(width);
+      std::vector<float> root(static_cast<std::size_t>(width));
+      for (std::int64_t r = begin; r < end; ++r) {
+        if (!solve_row(fixed, free, r, gram, root, ridge))
+          failed[static_cast<std::size_t>(begin / kGrain)] = 1;
+      }
+    });
+    if (std::ranges::find(failed, 1) != failed.end()) {
+      return Error{Code::kInvalid, "als: a row has no solution: use more regularization"};
+    }
+    return {};
+  }
+
+  // Turns both sides into the eigenbasis of the fixed side's Gram.
+  Status turn(Matrix& fixed, Matrix& free) const {
+    const std::int64_t width = options_.factors;
+    Matrix basis(width, width);
+    syrk(run_.pool, 1, fixed.view(), 0, basis.view());
+    const auto found = eigenvectors(basis.view());
+    if (!found.ok()) return Error{Code::kInvalid, "als: not finite: use more regularization"};
+    for (Matrix* side : {&fixed, &free}) {
+      if (side == &free && options_.solver == "exact") break;  // forgets where it was
+      Matrix turned(side->rows(), width);
+      gemm(run_.pool, 1, side->view(), false, basis.view(), true, 0, turned.view());
+      *side = std::move(turned);
+    }
+    return {};
+  }
+
+  std::vector<double> gram_diagonal(const Matrix& vectors) const {
+    std::vector<double> sums(static_cast<std::size_t>(options_.factors));
+    for (std::int64_t i = 0; i < vectors.rows(); ++i) {
+      const auto row = vectors.row(i);
+      for (std::size_t k = 0; k < row.size(); ++k) sums[k] += double{row[k]} * double{row[k]};
+    }
+    return sums;
+  }
+
+  bool solve_row(const Side& fixed, Side& free, std::int64_t r, std::span<const double> gram,
+                 std::span<float> root, Ridge& ridge) const {
+    const auto columns = free.cells->row(static_cast<std::size_t>(r));
+    const auto weights = free.cells->row_weights(static_cast<std::size_t>(r));
+    if (columns.empty()) return true;
+    double mass = options_.unobserved_weight * static_cast<double>(fixed.active);
+    for (const float w : weights) mass += double{w};
+    const double l = options_.regularization * std::pow(mass, options_.exponent);
+    for (std::size_t k = 0; k < root.size(); ++k)  // D^-1/2
+      root[k] = static_cast<float>(1 / std::sqrt(options_.unobserved_weight * gram[k] + l));
+    const auto n = static_cast<std::int64_t>(columns.size());
+    ridge.reset(n);
+    for (std::int64_t i = 0; i < n; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      const float* from = fixed.vectors.data() + columns[at] * fixed.vectors.stride();
+      float* to = ridge.row(i).data();
+      const float w = std::sqrt(weights[at]);
+      for (std::size_t k = 0; k < root.size(); ++k) to[k] = w * from[k] * root[k];
+      ridge.target(i) = w;
+    }
+    const std::span<float> y = free.vectors.row(r);
+    bool solved = true;
+    if (options_.solver == "exact") {
+      std::ranges::fill(y, 0.0f);
+      solved = ridge.solve(y);
+    } else {
+      for (std::size_t k = 0; k < y.size(); ++k) y[k] /= root[k];
+      if (options_.solver == "cg") {
+        ridge.descend(y, kSteps);
+      } else {
+        solved = ridge.solve_blocks(y, options_.block);
+      }
+    }
+    for (std::size_t k = 0; k < y.size(); ++k) y[k] *= root[k];
+    return solved;
+  }
+
+  static constexpr std::int64_t kGrain = 64;
+  const Run& run_;
+  const AlsOptions& options_;
+  const TrainingSet& set_;
+  Side persons_, items_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<const Model>> fit_als(const Run& run, const AlsOptions& options,
+                                             const TrainingSet& set, const Model* previous) {
+  if (options.block % 16 != 0) return Error{Code::kInvalid, "als: block must be a multiple of 16"};
+  VT_TRY(check_memory(run, set.interactions, options));
+  const auto* before = dynamic_cast<const FactorModel<AlsOptions>*>(previous);
+  return Fit(run, options, set, before == nullptr ? nullptr : &before->factors()).fit();
+}
+
+Result<std::unique_ptr<const Model>> load_als(ArchiveReader& reader, const Catalogue&) {
+  return load_factors<AlsOptions>(reader);
+}
+
+}  // namespace vitrine
