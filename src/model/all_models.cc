@@ -45,7 +45,7 @@ constexpr ModelKind kModels[] = {
     row<ItemKnnOptions, fit_item_knn, load_item_knn>(
         "who took this also took that: neighbours by co-occurrence, order and time"),
     row<EaseOptions, fit_ease, load_ease>(
-        "linear item-to-item model in closed form; the items squared must fit in memory"),
+        "linear item-to-item model in closed form; sparse for large catalogues"),
     row<AlsOptions, fit_als, load_als>(
         "implicit matrix factorisation by alternating least squares; any number of items"),
     row<SessionKnnOptions, fit_session_knn, load_session_knn>(

@@ -292,23 +292,4 @@ Status check_regression_memory(std::string_view name, const Interactions& intera
                            candidates, readable_memory(limit_mb), remedy)};
 }
 
-std::vector<WeightedRow> distinct_rows(const Query& query, std::uint32_t items, bool binary) {
-  std::vector<WeightedRow> rows;
-  for (const HistoryEvent& event : query.history) {
-    if (raw(event.item) >= items || !(event.weight > 0)) continue;
-    rows.push_back({raw(event.item), binary ? 1 : event.weight});
-  }
-  std::sort(rows.begin(), rows.end(), [](const WeightedRow& a, const WeightedRow& b) {
-    return a.row != b.row ? a.row < b.row : a.weight > b.weight;
-  });
-  const auto same = [](const WeightedRow& a, const WeightedRow& b) { return a.row == b.row; };
-  rows.erase(std::unique(rows.begin(), rows.end(), same), rows.end());
-  return rows;
-}
-
-bool is_binary(const Interactions& interactions) {
-  const auto weights = interactions.by_row.weights.span();
-  return std::all_of(weights.begin(), weights.end(), [](float w) { return w == 1; });
-}
-
 }  // namespace vitrine

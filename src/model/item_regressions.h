@@ -25,8 +25,6 @@
 #include "base/matrix.h"
 #include "base/run.h"
 #include "data/histories.h"
-#include "data/query.h"
-#include "index/rows.h"
 
 namespace vitrine {
 
@@ -67,12 +65,5 @@ std::uint64_t regression_bytes(const Interactions& interactions, int candidates,
 // kExhausted when that is more than the limit, with both and with a number of candidates that fits.
 Status check_regression_memory(std::string_view name, const Interactions& interactions,
                                int candidates, int threads, int limit_mb);
-
-// The rows of a history for a linear model over `items` items: each known item once, ascending, at
-// weight 1 or, if the model is not `binary`, its best event weight.
-std::vector<WeightedRow> distinct_rows(const Query& query, std::uint32_t items, bool binary);
-
-// Every weight is 1.
-bool is_binary(const Interactions& interactions);
 
 }  // namespace vitrine

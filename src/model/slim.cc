@@ -5,47 +5,36 @@
 #include <numeric>
 
 #include "base/kernels.h"
-#include "index/rows.h"
 #include "model/item_regressions.h"
-#include "model/item_rows.h"
+#include "model/linear_rows.h"
 #include "model/options_archive.h"
 
 namespace vitrine {
 namespace {
 
-constexpr double kTolerance = 1e-4;  // of the target's norm
+constexpr double kTolerance = 1e-5;  // of the target's norm
 constexpr int kPassesMax = 1000;
 
 class Slim final : public Model {
  public:
-  Slim(SlimOptions options, std::uint32_t items, bool binary, SparseRows rows)
-      : options_(options), items_(items), binary_(binary), rows_(std::move(rows)) {}
+  Slim(SlimOptions options, LinearRows rows) : options_(options), rows_(std::move(rows)) {}
 
   void retrieve(std::span<const Query> queries, std::span<const ItemMask> masks, int n,
                 CandidateBlock& out) const override {
-    out.reset(queries.size(), static_cast<std::size_t>(std::max(n, 0)));
-    for (std::size_t q = 0; q < queries.size(); ++q) {
-      const auto rows = distinct_rows(queries[q], items_, binary_);
-      out.set_count(q, top_of_sparse_rows(rows, rows_, items_, mask_of(masks, q), n, out.room(q)));
-    }
+    rows_.retrieve(queries, masks, n, out);
   }
-
   void score(const Query& query, std::span<const ItemIndex> items,
              std::span<float> scores) const override {
-    score_sparse_rows(distinct_rows(query, items_, binary_), rows_, items, scores);
+    rows_.score(query, items, scores);
   }
-
   void save(ArchiveWriter& writer) const override {
-    save_options(writer, options_, items_);
-    writer.document("binary", binary_);
-    save_rows(writer, rows_);
+    save_options(writer, options_, rows_.items());
+    rows_.save(writer);
   }
 
  private:
   SlimOptions options_;
-  std::uint32_t items_;
-  bool binary_;
-  SparseRows rows_;
+  LinearRows rows_;
 };
 
 void fill_upper_triangle(MatrixView<float> a) {
@@ -120,17 +109,14 @@ Result<std::unique_ptr<const Model>> fit_slim(const Run& run, const SlimOptions&
                                                    ElasticNet(options, r).solve();
                                                    return {};
                                                  }));
-  return std::make_unique<const Slim>(options, set.interactions.items, is_binary(set.interactions),
-                                      std::move(rows));
+  return std::make_unique<const Slim>(options,
+                                      LinearRows(std::move(rows), is_binary(set.interactions)));
 }
 
 Result<std::unique_ptr<const Model>> load_slim(ArchiveReader& reader, const Catalogue&) {
   VT_TRY(auto saved, load_options<SlimOptions>(reader));
-  VT_TRY(const Value binary, reader.document("binary"));
-  if (binary.as_bool() == nullptr) return Error{Code::kCorrupt, "slim: binary must be a boolean"};
-  VT_TRY(SparseRows rows, load_rows(reader, saved.second));
-  return std::make_unique<const Slim>(saved.first, saved.second, *binary.as_bool(),
-                                      std::move(rows));
+  VT_TRY(LinearRows rows, LinearRows::load(reader, saved.second));
+  return std::make_unique<const Slim>(saved.first, std::move(rows));
 }
 
 }  // namespace vitrine

@@ -12,7 +12,7 @@
 // Solved by coordinate descent with covariance updates (Friedman, Hastie and Tibshirani, JSS 2010):
 // a gradient for each candidate is kept, a weight that moves changes all of them by one row of the
 // Gram matrix. Passes over the weights that are not zero alternate with passes over all, until none
-// moves the prediction by more than 1e-4 of the target's norm. Cost: model/item_regressions.h, and
+// moves the prediction by more than 1e-5 of the target's norm. Cost: model/item_regressions.h, and
 // candidates * (weights that move) multiplications per pass. The same bytes for any number of
 // threads.
 //

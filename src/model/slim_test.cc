@@ -83,7 +83,7 @@ Square weights_of(const Model& model, std::uint32_t items) {
 SlimOptions arbitrary_options() {
   SlimOptions options;
   options.l1 = *rc::gen::element(0.0, 0.05, 0.5);
-  options.l2 = *rc::gen::element(0.2, 2.0, 30.0);
+  options.l2 = *rc::gen::element(2.0, 10.0, 50.0);
   options.person_exponent = *rc::gen::element(0.0, 0.5);
   options.frequency_exponent = *rc::gen::element(0.0, 0.7);
   options.non_negative = *rc::gen::arbitrary<bool>();
