@@ -2,12 +2,15 @@
 #include <vector>
 
 #include "model/als.h"
+#include "model/basket.h"
 #include "model/ease.h"
 #include "model/item_knn.h"
 #include "model/popularity.h"
+#include "model/rp3beta.h"
 #include "model/session_knn.h"
 #include "model/slim.h"
 #include "model/together.h"
+#include "model/user_knn.h"
 
 namespace vitrine {
 namespace {
@@ -48,10 +51,16 @@ constexpr ModelKind kModels[] = {
         "linear item-to-item model in closed form; sparse for large catalogues"),
     row<AlsOptions, fit_als, load_als>(
         "implicit matrix factorisation by alternating least squares; any number of items"),
-    row<SessionKnnOptions, fit_session_knn, load_session_knn>(
-        "what was taken in past sessions that resemble this one: S-KNN, V-SKNN, STAN, VSTAN"),
     row<SlimOptions, fit_slim, load_slim>(
         "sparse linear item-to-item model by elastic net: for large catalogues"),
+    row<UserKnnOptions, fit_user_knn, load_user_knn>(
+        "what the people took who resemble this one: neighbours found from the history"),
+    row<Rp3betaOptions, fit_rp3beta, load_rp3beta>(
+        "random walks over persons and items, popular items muted: similarity by the graph"),
+    row<SessionKnnOptions, fit_session_knn, load_session_knn>(
+        "what was taken in past sessions that resemble this one: S-KNN, V-SKNN, STAN, VSTAN"),
+    row<BasketOptions, fit_basket, load_basket>(
+        "the next basket, buying again included: own, neighbours' and everyone's frequencies"),
     row<TogetherOptions, fit_together, load_together>(
         "what is bought in one basket: support, lift or log-likelihood ratio"),
 };

@@ -72,6 +72,22 @@ void RowWorkspace::clear() {
   row.clear();
 }
 
+std::vector<WeightedRow> rows_of_history(std::span<const HistoryEvent> history,
+                                         std::uint32_t items) {
+  std::vector<WeightedRow> rows;
+  rows.reserve(history.size());
+  for (const HistoryEvent& event : history) {
+    if (raw(event.item) < items && event.weight > 0)
+      rows.push_back({raw(event.item), event.weight});
+  }
+  std::sort(rows.begin(), rows.end(), [](const WeightedRow& a, const WeightedRow& b) {
+    return a.row != b.row ? a.row < b.row : a.weight > b.weight;
+  });
+  const auto same = [](const WeightedRow& a, const WeightedRow& b) { return a.row == b.row; };
+  rows.erase(std::unique(rows.begin(), rows.end(), same), rows.end());
+  return rows;
+}
+
 void add_cooccurrences(const Interactions& cells, std::span<const float> row_weights,
                        std::uint32_t item, RowWorkspace& workspace) {
   const auto rows = cells.by_item.row(item);

@@ -12,6 +12,7 @@
 #include "base/run.h"
 #include "data/histories.h"
 #include "data/query.h"
+#include "index/rows.h"
 
 namespace vitrine {
 
@@ -52,6 +53,11 @@ class RowWorkspace {
   std::vector<std::uint32_t> person_of_;  // ... if this is the person
   std::uint32_t person_ = 0;
 };
+
+// Each item of a history below `items` once, at its best positive weight, ascending: the rows that
+// answer it, and the order of summation.
+std::vector<WeightedRow> rows_of_history(std::span<const HistoryEvent> history,
+                                         std::uint32_t items);
 
 // For every row of `cells` that holds `item`, adds row_weights[r] * w(r, item) * w(r, j) to the
 // pair with each other item j of that row: row `item` of X^T D X without its diagonal. Positive

@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "index/neighbours.h"
 #include "index/sums.h"
 #include "model/options_archive.h"
 
@@ -80,18 +81,15 @@ std::vector<float> powers(double base, std::size_t count) {
 }
 
 // A session that shares an item with the one asked about.
-struct Neighbour {
-  std::uint32_t session;
-  float similarity;
+struct Match : Neighbour {
   std::uint32_t step, place;  // of the latest common item: from the end of q; in the session
 };
 
 // Scratch of one thread, kept between requests.
 struct Scratch {
   StampedSums sessions, items;
-  std::vector<Neighbour> neighbours;  // by order of first touch of `sessions`
+  std::vector<Match> matches;  // in the order of first touch of `sessions`
   std::vector<std::uint32_t> latest;
-  std::vector<float> similarities;
 };
 Scratch& scratch() {
   thread_local Scratch scratch;
@@ -155,10 +153,8 @@ class SessionKnn final : public Model {
     find_sessions(asked_about(query), s);
     keep_latest(s);
     weigh(s);
-    const float least = least_that_votes(s);
-    for (const Neighbour& n : s.neighbours) {
-      if (n.similarity >= least) add_votes(n, s.items);
-    }
+    keep_nearest(s.matches, static_cast<std::size_t>(options_.neighbours));
+    for (const Match& match : s.matches) add_votes(match, s.items);
     return s.items;
   }
 
@@ -179,7 +175,7 @@ class SessionKnn final : public Model {
   // latest common item. Of each item the `sample` latest: no other can be among the latest of all.
   void find_sessions(std::span<const SessionItem> asked, Scratch& s) const {
     s.sessions.begin(sessions_.size());
-    s.neighbours.clear();
+    s.matches.clear();
     const auto sample = static_cast<std::size_t>(options_.sample);
     for (std::size_t step = 0; step < asked.size(); ++step) {
       const SessionItem& common = asked[asked.size() - 1 - step];
@@ -187,7 +183,7 @@ class SessionKnn final : public Model {
       const auto entries = postings_.row(common.item);
       for (const Postings::Entry& e : entries.first(std::min(entries.size(), sample))) {
         if (s.sessions.add(e.session, weight)) {
-          s.neighbours.push_back({e.session, 0, static_cast<std::uint32_t>(step), e.place});
+          s.matches.push_back({{e.session, 0}, static_cast<std::uint32_t>(step), e.place});
         }
       }
     }
@@ -197,38 +193,27 @@ class SessionKnn final : public Model {
   // visited, and belong to sessions that are dropped here.
   void keep_latest(Scratch& s) const {
     const auto sample = static_cast<std::size_t>(options_.sample);
-    if (s.neighbours.size() <= sample) return;
+    if (s.matches.size() <= sample) return;
     s.latest.assign(s.sessions.touched().begin(), s.sessions.touched().end());
     const auto last = s.latest.begin() + static_cast<std::ptrdiff_t>(sample - 1);
     std::nth_element(s.latest.begin(), last, s.latest.end(), std::greater<>());
     const std::uint32_t earliest = *last;
-    std::erase_if(s.neighbours, [&](const Neighbour& n) { return n.session < earliest; });
+    std::erase_if(s.matches, [&](const Match& m) { return m.id < earliest; });
   }
 
   void weigh(Scratch& s) const {
-    for (Neighbour& n : s.neighbours) {
-      n.similarity = s.sessions.sum(n.session) * by_length_[sessions_.row(n.session).size()];
-      if (!by_age_.empty()) n.similarity *= by_age_[n.session];
+    for (Match& m : s.matches) {
+      m.similarity = s.sessions.sum(m.id) * by_length_[sessions_.row(m.id).size()];
+      if (!by_age_.empty()) m.similarity *= by_age_[m.id];
     }
   }
 
-  // The similarity that the `neighbours` best reach. Of equal ones all vote.
-  float least_that_votes(Scratch& s) const {
-    const auto count = static_cast<std::size_t>(options_.neighbours);
-    if (s.neighbours.size() <= count) return 0;
-    s.similarities.clear();
-    for (const Neighbour& n : s.neighbours) s.similarities.push_back(n.similarity);
-    const auto last = s.similarities.begin() + static_cast<std::ptrdiff_t>(count - 1);
-    std::nth_element(s.similarities.begin(), last, s.similarities.end(), std::greater<>());
-    return *last;
-  }
-
-  void add_votes(const Neighbour& n, StampedSums& sums) const {
-    const auto row = sessions_.row(n.session);
-    const float weight = n.similarity * match_decay_[n.step];
+  void add_votes(const Match& match, StampedSums& sums) const {
+    const auto row = sessions_.row(match.id);
+    const float weight = match.similarity * match_decay_[match.step];
     for (std::uint32_t place = 0; place < row.size(); ++place) {
-      const bool before = place < n.place;
-      float vote = weight * distance_decay_[before ? n.place - place : place - n.place];
+      const bool before = place < match.place;
+      float vote = weight * distance_decay_[before ? match.place - place : place - match.place];
       if (before) vote *= static_cast<float>(options_.backward);
       sums.add(row[place], vote * by_item_[row[place]]);
     }

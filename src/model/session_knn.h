@@ -10,7 +10,7 @@
 //
 // where w_i is the weight of the event and age the share of all sessions that are later than s
 // ("half_life" 0.1: a session weighs half when a tenth of all came after it). The `neighbours` best
-// vote, and with m(s) the item of both that is the latest in q,
+// vote, of equal ones the latest, and with m(s) the item of both that is the latest in q,
 //
 //   score(j) = n_j^-target_exponent  sum over s holding j   sim(s) match_decay^(steps of m(s) from
 //              the end of q)  distance_decay^|p_s(j) - p_s(m)|  (backward if j came before m in s)

@@ -97,14 +97,13 @@ std::vector<double> slow_scores(const std::vector<Session>& sessions, const Sess
       voters.emplace_back(&sessions[s], compare(asked, sessions[s], age, o));
     }
   }
-  std::vector<double> similarities;
-  for (const auto& voter : voters) similarities.push_back(voter.second.similarity);
-  std::sort(similarities.begin(), similarities.end(), std::greater<>());
-  const auto k = static_cast<std::size_t>(o.neighbours);
-  const double least = similarities.size() > k ? similarities[k - 1] * (1 - 1e-6) : 0;
+  const auto more = [](const auto& a, const auto& b) {
+    return a.second.similarity > b.second.similarity * (1 + 1e-6);
+  };
+  std::stable_sort(voters.begin(), voters.end(), more);  // of equal ones the latest
+  voters.resize(std::min(voters.size(), static_cast<std::size_t>(o.neighbours)));
   std::vector<double> scores(items);
   for (const auto& [past, vote] : voters) {
-    if (vote.similarity < least) continue;
     for (std::size_t place = 0; place < past->size(); ++place) {
       const int distance = static_cast<int>(place) - vote.place;
       double weight = vote.similarity * std::pow(o.match_decay, vote.step) *
