@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 
 #include "base/toml.h"
 
@@ -226,6 +227,19 @@ Status set_path(Table& table, std::string_view dotted_path, std::string_view tex
   }
   inner->set(parts.back(), std::move(value));
   return {};
+}
+
+Result<NamedWeight> parse_weight(std::string_view text) {
+  const std::size_t equals = text.rfind('=');
+  const std::string form = "'" + std::string(text) + "' is not of the form name=number";
+  if (equals == std::string_view::npos || equals == 0) return Error{Code::kInvalid, form};
+  const std::string number(text.substr(equals + 1));
+  char* end = nullptr;
+  const double weight = std::strtod(number.c_str(), &end);
+  if (number.empty() || *end != '\0' || !std::isfinite(weight) || weight < 0) {
+    return Error{Code::kInvalid, form + " with a number of at least 0"};
+  }
+  return NamedWeight{std::string(text.substr(0, equals)), weight};
 }
 
 }  // namespace vitrine

@@ -184,6 +184,13 @@ std::vector<FieldDoc> describe_options() {
 // would, a word that is no TOML value being a string.
 Status set_path(Table& table, std::string_view dotted_path, std::string_view text);
 
+// "ease=2": a name and a weight of at least 0.
+struct NamedWeight {
+  std::string name;
+  double weight = 1;
+};
+Result<NamedWeight> parse_weight(std::string_view text);
+
 // The known word nearest to `word` by edit distance, or empty when none is near.
 std::string_view nearest(std::string_view word, const std::vector<std::string_view>& known);
 

@@ -241,19 +241,6 @@ Result<const PlacementOptions*> Config::placement(std::string_view name) const {
                     [](std::string_view n) { return "[placements." + std::string(n) + "]"; });
 }
 
-Result<NamedWeight> parse_weight(std::string_view text) {
-  const std::size_t equals = text.rfind('=');
-  const std::string form = "'" + std::string(text) + "' is not of the form name=number";
-  if (equals == std::string_view::npos || equals == 0) return Error{Code::kInvalid, form};
-  const std::string number(text.substr(equals + 1));
-  char* end = nullptr;
-  const double weight = std::strtod(number.c_str(), &end);
-  if (number.empty() || *end != '\0' || !std::isfinite(weight) || weight < 0) {
-    return Error{Code::kInvalid, form + " with a number of at least 0"};
-  }
-  return NamedWeight{std::string(text.substr(0, equals)), weight};
-}
-
 int metric_cutoff(std::string_view metric) {
   const std::size_t at = metric.find('@');
   if (at == std::string_view::npos || at == 0) return 0;

@@ -152,13 +152,6 @@ struct Config {
   Result<const PlacementOptions*> placement(std::string_view name) const;
 };
 
-// "ease=2": a name and a weight of at least 0.
-struct NamedWeight {
-  std::string name;
-  double weight = 1;
-};
-Result<NamedWeight> parse_weight(std::string_view text);
-
 // The list length of a metric: 20 of "ndcg@20"; 0 when it names none.
 int metric_cutoff(std::string_view metric);
 

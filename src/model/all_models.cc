@@ -3,6 +3,7 @@
 
 #include "model/als.h"
 #include "model/basket.h"
+#include "model/blend.h"
 #include "model/ease.h"
 #include "model/item_knn.h"
 #include "model/popularity.h"
@@ -42,6 +43,17 @@ constexpr ModelKind row(std::string_view help) {
           }};
 }
 
+// Its options hold those of other models.
+constexpr ModelKind kBlend = {
+    BlendOptions::kName,
+    "several models in one list: scores or ranks with weights, given or learned",
+    [](const Run& run, const Table& table, const TrainingSet& set, const Model*) {
+      return fit_blend(run, table, set);
+    },
+    &load_blend,
+    &describe_options<BlendOptions>,
+    &complete_blend};
+
 constexpr ModelKind kModels[] = {
     row<PopularityOptions, fit_popularity, load_popularity>(
         "what most people took: all time, a window, a half-life, per category"),
@@ -63,6 +75,7 @@ constexpr ModelKind kModels[] = {
         "the next basket, buying again included: own, neighbours' and everyone's frequencies"),
     row<TogetherOptions, fit_together, load_together>(
         "what is bought in one basket: support, lift or log-likelihood ratio"),
+    kBlend,
 };
 
 }  // namespace
