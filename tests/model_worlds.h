@@ -48,7 +48,8 @@ struct WorldShape {
 };
 
 // Everybody has one taste and buys baskets of items of that taste, the first ones of a taste most
-// often. A visitor is another such person; `next` belongs to their taste and is new to them.
+// often; what is popular is rated highly. A visitor is another such person; `next` belongs to their
+// taste and is new to them.
 inline World planted_world(std::uint64_t seed, const WorldShape& shape = {}) {
   const Random random = Random(seed).fork("world");
   std::uint64_t draw = 0;
@@ -66,6 +67,8 @@ inline World planted_world(std::uint64_t seed, const WorldShape& shape = {}) {
     for (std::uint32_t b = 0; b < shape.baskets; ++b) {
       for (std::uint32_t i = 0; i < shape.basket_items; ++i) {
         HistoryEvent event{item_of(taste), EventType::kPurchase};
+        event.value = 5 - static_cast<float>(raw(event.item) / shape.tastes) * 0.05f -
+                      static_cast<float>(taste) * 0.4f;
         event.time = static_cast<Timestamp>(b) * kDay + static_cast<Timestamp>(i) * kSecond;
         event.group = b;
         row.push_back(event);

@@ -6,6 +6,7 @@
 #include "model/blend.h"
 #include "model/ease.h"
 #include "model/item_knn.h"
+#include "model/mf.h"
 #include "model/popularity.h"
 #include "model/rp3beta.h"
 #include "model/session_knn.h"
@@ -63,6 +64,8 @@ constexpr ModelKind kModels[] = {
         "linear item-to-item model in closed form; sparse for large catalogues"),
     row<AlsOptions, fit_als, load_als>(
         "implicit matrix factorisation by alternating least squares; any number of items"),
+    row<MfOptions, fit_mf, load_mf>(
+        "predicts ratings, in their unit; for showing a rating: a list by it ranks poorly"),
     row<SlimOptions, fit_slim, load_slim>(
         "sparse linear item-to-item model by elastic net: for large catalogues"),
     row<UserKnnOptions, fit_user_knn, load_user_knn>(

@@ -1,0 +1,353 @@
+#include "model/mf.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+
+#include "index/scan.h"
+#include "model/epochs.h"
+#include "model/memory.h"
+#include "model/mf_rows.h"
+#include "model/options_archive.h"
+
+namespace vitrine {
+namespace {
+
+constexpr double kNoiseMin = 1e-4;  // of the variance of the ratings
+constexpr double kPrecisionMax = 1e6;
+constexpr double kScaleMax = 1e6;  // deviations that a prediction may be off the mean
+
+bool finite(std::span<const float> values) {
+  return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+}
+
+// What answers: rows of factors + 1, the bias last.
+struct Fitted {
+  Matrix mean, variance;          // of the items
+  Matrix weights;                 // what an item of the history says of its owner
+  std::vector<double> precision;  // of the users
+  double noise = 1, rating_mean = 0, deviation = 1;
+  bool ratings_only = false;
+  std::vector<std::uint32_t> seen;  // items with interactions, ascending
+};
+
+class Mf final : public Model {
+ public:
+  Mf(MfOptions options, Fitted fitted) : options_(options), fitted_(std::move(fitted)) {
+    const std::int64_t width = fitted_.mean.cols();
+    seen_flags_.assign(static_cast<std::size_t>(fitted_.mean.rows()), 0);
+    vectors_ = Matrix(fitted_.mean.rows(), width + 1);
+    Matrix packed(static_cast<std::int64_t>(fitted_.seen.size()), width + 1);
+    std::vector<ItemIndex> names;
+    for (const std::uint32_t item : fitted_.seen) {
+      seen_flags_[item] = 1;
+      const auto from = fitted_.mean.row(item);
+      const auto to = vectors_.row(item);
+      std::copy(from.begin(), from.end(), to.begin());
+      to.back() = 1;
+      std::copy(to.begin(), to.end(), packed.row(static_cast<std::int64_t>(names.size())).begin());
+      names.push_back(ItemIndex{item});
+    }
+    packed_ = std::make_unique<const PackedItems>(packed.view(), names);
+  }
+
+  void retrieve(std::span<const Query> queries, std::span<const ItemMask> masks, int n,
+                CandidateBlock& out) const override {
+    Matrix rows(static_cast<std::int64_t>(queries.size()), vectors_.cols());
+    for (std::size_t q = 0; q < queries.size(); ++q) {
+      answer(queries[q], rows.row(static_cast<std::int64_t>(q)));
+    }
+    out.reset(queries.size(), static_cast<std::size_t>(std::max(n, 0)));
+    if (!queries.empty()) scan_top(rows.view(), *packed_, masks, n, out);
+  }
+
+  void score(const Query& query, std::span<const ItemIndex> items,
+             std::span<float> scores) const override {
+    std::fill(scores.begin(), scores.end(), 0.0f);
+    std::vector<float> row(static_cast<std::size_t>(vectors_.cols()));
+    answer(query, row);
+    std::vector<ItemIndex> known;
+    std::vector<std::size_t> places;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      if (!seen(items[i])) continue;
+      known.push_back(items[i]);
+      places.push_back(i);
+    }
+    std::vector<float> found(known.size());
+    scan_scores(row, vectors_.view(), known, found);
+    for (std::size_t i = 0; i < places.size(); ++i) scores[places[i]] = found[i];
+  }
+
+  void save(ArchiveWriter& writer) const override {
+    save_options(writer, options_, static_cast<std::uint32_t>(fitted_.mean.rows()));
+    writer.document("ratings_only", fitted_.ratings_only);
+    save_matrix(writer, "mean", fitted_.mean);
+    save_matrix(writer, "variance", fitted_.variance);
+    save_matrix(writer, "weights", fitted_.weights);
+    writer.tensor("precision", fitted_.precision);
+    writer.tensor("scale",
+                  std::vector<double>{fitted_.noise, fitted_.rating_mean, fitted_.deviation});
+    writer.tensor("seen", fitted_.seen);
+  }
+  static Result<Fitted> load(ArchiveReader& reader, const MfOptions& options, std::uint32_t items);
+
+ private:
+  static void save_matrix(ArchiveWriter& writer, std::string_view name, const Matrix& matrix) {
+    writer.tensor(name, std::span<const float>(matrix.data(), matrix.bytes() / sizeof(float)),
+                  {matrix.rows(), matrix.stride()});
+  }
+  bool seen(ItemIndex item) const {
+    return raw(item) < seen_flags_.size() && seen_flags_[raw(item)] != 0;
+  }
+
+  // The row whose product with an item's vector (factors, bias, 1) is the rating.
+  void answer(const Query& query, std::span<float> row) const {
+    std::vector<HistoryEvent> taken;
+    for (const HistoryEvent& event : query.history) {
+      if (seen(event.item)) taken.push_back(event);
+    }
+    std::stable_sort(taken.begin(), taken.end(),
+                     [](const HistoryEvent& a, const HistoryEvent& b) { return a.item < b.item; });
+    std::vector<float> prior(row.size() - 1), belief(prior.size()), variance(prior.size()), values;
+    std::vector<std::uint32_t> columns;
+    std::size_t distinct = 0;
+    for (std::size_t i = 0; i < taken.size(); ++i) {
+      if (i > 0 && taken[i].item == taken[i - 1].item) continue;
+      ++distinct;
+      const auto weights = fitted_.weights.row(raw(taken[i].item));
+      for (std::size_t k = 0; k < prior.size(); ++k) prior[k] += weights[k];
+    }
+    for (float& p : prior) p /= std::sqrt(static_cast<float>(std::max<std::size_t>(distinct, 1)));
+    for (const HistoryEvent& event : taken) {
+      if (!is_rating(event, fitted_.ratings_only)) continue;
+      const auto value =
+          static_cast<float>((double{event.value} - fitted_.rating_mean) / fitted_.deviation);
+      if (!columns.empty() && columns.back() == raw(event.item)) {
+        values.back() = value;
+      } else {
+        columns.push_back(raw(event.item));
+        values.push_back(value);
+      }
+    }
+    const bool solved = solve_row(columns, values, fitted_.mean, fitted_.variance, fitted_.noise,
+                                  prior, fitted_.precision, belief, variance) &&
+                        finite(belief);
+    const std::vector<float>& person = solved ? belief : prior;
+    const auto unit = static_cast<float>(fitted_.deviation);
+    for (std::size_t k = 0; k + 1 < person.size(); ++k) row[k] = unit * person[k];
+    row[row.size() - 2] = unit;
+    row.back() = static_cast<float>(fitted_.rating_mean) + unit * person.back();
+  }
+
+  MfOptions options_;
+  Fitted fitted_;
+  std::vector<std::uint8_t> seen_flags_;  // by item
+  Matrix vectors_;                        // by item: factors, bias, 1
+  std::unique_ptr<const PackedItems> packed_;
+};
+
+class Fitting {
+ public:
+  Fitting(const Run& run, const MfOptions& options, const TrainingSet& set)
+      : run_(run),
+        options_(options),
+        set_(set),
+        ratings_only_(has_ratings(set.histories)),
+        ratings_(standard_ratings(set.histories, ratings_only_)),
+        users_(static_cast<std::int64_t>(set.histories.rows()), options.factors),
+        items_(static_cast<std::int64_t>(set.histories.items()), options.factors),
+        user_prior_(set.interactions.by_row, set.interactions.by_item, options.factors + 1),
+        item_prior_(set.interactions.by_item, set.interactions.by_row, options.factors + 1) {
+    const Random random = run.random.fork("mf/items");
+    for (std::int64_t i = 0; i < items_.mean.rows(); ++i) {
+      for (std::int64_t k = 0; k < options.factors; ++k) {
+        const auto draw = static_cast<std::uint64_t>(i * options.factors + k);
+        items_.mean(i, k) = 0.1f * static_cast<float>(random.normal(draw));
+      }
+      for (float& v : items_.variance.row(i)) v = 0.01f;
+    }
+  }
+
+  void users() { solve(ratings_.by_row, items_, user_prior_, users_); }
+  void items() {
+    solve(ratings_.by_item, users_, item_prior_, items_);
+    learn_noise();
+  }
+  Result<std::unique_ptr<const Model>> finished() const;
+
+ private:
+  void solve(const SparseRows& cells, const Beliefs& others, ImplicitPrior& implicit,
+             Beliefs& rows);
+  void learn_noise();
+
+  const Run& run_;
+  const MfOptions& options_;
+  const TrainingSet& set_;
+  const bool ratings_only_;
+  const Ratings ratings_;
+  Beliefs users_, items_;
+  ImplicitPrior user_prior_, item_prior_;
+  double noise_ = 0.64;
+  std::atomic<bool> singular_{false};
+};
+
+// One side's beliefs, then the priors and precisions that explain them best.
+void Fitting::solve(const SparseRows& cells, const Beliefs& others, ImplicitPrior& implicit,
+                    Beliefs& rows) {
+  parallel_for(run_.pool, rows.mean.rows(), 32, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) {
+      const auto row = static_cast<std::size_t>(r);
+      if (!solve_row(cells.row(row), cells.row_weights(row), others.mean, others.variance, noise_,
+                     rows.prior.row(r), rows.precision, rows.mean.row(r), rows.variance.row(r))) {
+        singular_ = true;
+      }
+    }
+  });
+  implicit.fit(run_.pool, rows.mean, options_.implicit_regularization);
+  implicit.fill(run_.pool, rows.prior);
+  std::vector<double> spread(rows.precision.size());
+  for (std::int64_t r = 0; r < rows.mean.rows(); ++r) {
+    const auto mean = rows.mean.row(r), prior = rows.prior.row(r), variance = rows.variance.row(r);
+    for (std::size_t k = 0; k < spread.size(); ++k) {
+      const double off = double{mean[k]} - prior[k];
+      spread[k] += off * off + variance[k];
+    }
+  }
+  const auto count = static_cast<double>(rows.mean.rows());
+  for (std::size_t k = 0; k < spread.size(); ++k) {
+    rows.precision[k] = std::min(kPrecisionMax, count / std::max(spread[k], count / kPrecisionMax));
+  }
+}
+
+// The mean of (rating - p.q - b_u - b_i)^2 under both beliefs.
+void Fitting::learn_noise() {
+  std::vector<double> errors(ratings_.by_item.rows());
+  const auto factors = static_cast<std::size_t>(options_.factors);
+  parallel_for(run_.pool, items_.mean.rows(), 32, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const auto persons = ratings_.by_item.row(static_cast<std::size_t>(i));
+      const auto values = ratings_.by_item.row_weights(static_cast<std::size_t>(i));
+      const auto q = items_.mean.row(i), qv = items_.variance.row(i);
+      double sum = 0;
+      for (std::size_t c = 0; c < persons.size(); ++c) {
+        const auto p = users_.mean.row(persons[c]), pv = users_.variance.row(persons[c]);
+        float predicted = p[factors] + q[factors], variance = pv[factors] + qv[factors];
+        for (std::size_t k = 0; k < factors; ++k) {
+          predicted += p[k] * q[k];
+          variance += pv[k] * qv[k] + p[k] * p[k] * qv[k] + q[k] * q[k] * pv[k];
+        }
+        const double off = double{values[c]} - predicted;
+        sum += off * off + variance;
+      }
+      errors[static_cast<std::size_t>(i)] = sum;
+    }
+  });
+  double sum = 0;
+  for (const double error : errors) sum += error;
+  const auto count = static_cast<double>(ratings_.by_item.columns.size());
+  if (count > 0) noise_ = std::max(kNoiseMin, sum / count);
+}
+
+Matrix copy(const Matrix& from) {
+  Matrix to(from.rows(), from.cols());
+  std::copy(from.data(), from.data() + from.bytes() / sizeof(float), to.data());
+  return to;
+}
+
+Result<std::unique_ptr<const Model>> Fitting::finished() const {
+  Fitted fitted;
+  fitted.mean = copy(items_.mean);
+  fitted.variance = copy(items_.variance);
+  fitted.weights = copy(user_prior_.weights());
+  fitted.precision = users_.precision;
+  fitted.noise = noise_;
+  fitted.rating_mean = ratings_.mean;
+  fitted.deviation = ratings_.deviation;
+  fitted.ratings_only = ratings_only_;
+  for (std::uint32_t i = 0; i < set_.interactions.items; ++i) {
+    if (!set_.interactions.by_item.row(i).empty()) fitted.seen.push_back(i);
+  }
+  const auto good = [](const Matrix& m) { return finite({m.data(), m.bytes() / sizeof(float)}); };
+  const auto largest = static_cast<float>(std::abs(ratings_.mean) + kScaleMax * ratings_.deviation);
+  if (singular_ || !good(fitted.mean) || !good(fitted.variance) || !good(fitted.weights) ||
+      !std::isfinite(noise_) || !std::isfinite(largest)) {
+    return Error{Code::kInvalid, "mf: not finite: the ratings are too large to compute with"};
+  }
+  return std::make_unique<const Mf>(options_, std::move(fitted));
+}
+
+Error corrupt(const char* what) { return {Code::kCorrupt, std::string("mf: ") + what}; }
+
+Result<Matrix> load_matrix(ArchiveReader& reader, std::string_view name, std::int64_t rows,
+                           std::int64_t cols) {
+  VT_TRY(const auto values, reader.tensor<float>(name));
+  VT_TRY(const auto shape, reader.shape(name));
+  if (shape != std::vector<std::int64_t>{rows, Matrix(0, cols).stride()}) {
+    return corrupt("one vector per item");
+  }
+  if (!finite(values.span())) return corrupt("vectors must be finite");
+  Matrix matrix(rows, cols);
+  std::copy(values.begin(), values.end(), matrix.data());
+  return matrix;
+}
+
+Result<Fitted> Mf::load(ArchiveReader& reader, const MfOptions& options, std::uint32_t items) {
+  Fitted f;
+  const std::int64_t width = options.factors + 1;
+  VT_TRY(const Value ratings_only, reader.document("ratings_only"));
+  if (ratings_only.as_bool() == nullptr) return corrupt("ratings_only must be a boolean");
+  f.ratings_only = *ratings_only.as_bool();
+  VT_TRY(f.mean, load_matrix(reader, "mean", items, width));
+  VT_TRY(f.variance, load_matrix(reader, "variance", items, width));
+  VT_TRY(f.weights, load_matrix(reader, "weights", items, width));
+  VT_TRY(const auto precision, reader.tensor<double>("precision"));
+  VT_TRY(const auto scale, reader.tensor<double>("scale"));
+  VT_TRY(const auto seen, reader.tensor<std::uint32_t>("seen"));
+  const auto positive = [](double v) { return std::isfinite(v) && v > 0; };
+  if (std::ssize(precision) != width ||
+      !std::all_of(precision.begin(), precision.end(), positive)) {
+    return corrupt("one positive precision per column");
+  }
+  if (scale.size() != 3 || !positive(scale[0]) || !std::isfinite(scale[1]) || !positive(scale[2]) ||
+      !std::isfinite(static_cast<float>(std::abs(scale[1]) + kScaleMax * scale[2]))) {
+    return corrupt("noise, mean and deviation of the ratings must be finite");
+  }
+  for (std::size_t s = 0; s < seen.size(); ++s) {
+    if (seen[s] >= items || (s > 0 && seen[s] <= seen[s - 1])) {
+      return corrupt("the items seen must ascend");
+    }
+  }
+  f.precision.assign(precision.begin(), precision.end());
+  f.noise = scale[0];
+  f.rating_mean = scale[1];
+  f.deviation = scale[2];
+  f.seen.assign(seen.begin(), seen.end());
+  return f;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<const Model>> fit_mf(const Run& run, const MfOptions& options,
+                                            const TrainingSet& set) {
+  // Beliefs (mean, variance, prior), weights and four matrices of conjugate gradients, both sides.
+  const auto rows = static_cast<double>(set.histories.rows() + set.histories.items());
+  VT_TRY(check_factor_memory(MfOptions::kName, 9 * sizeof(float) * rows, options.factors,
+                             options.memory_limit_mb));
+  Fitting fitting(run, options, set);
+  Epochs epochs(run, set.validator, MfOptions::kName, options.epochs,
+                [&] { return fitting.finished(); });
+  while (epochs.next()) {
+    fitting.users();
+    VT_TRY(epochs.part(1, 2));
+    fitting.items();
+  }
+  return epochs.model();
+}
+
+Result<std::unique_ptr<const Model>> load_mf(ArchiveReader& reader, const Catalogue&) {
+  VT_TRY(auto saved, load_options<MfOptions>(reader));
+  VT_TRY(Fitted fitted, Mf::load(reader, saved.first, saved.second));
+  return std::make_unique<const Mf>(saved.first, std::move(fitted));
+}
+
+}  // namespace vitrine
