@@ -11,6 +11,7 @@
 #include "model/rp3beta.h"
 #include "model/session_knn.h"
 #include "model/slim.h"
+#include "model/spectral.h"
 #include "model/together.h"
 #include "model/user_knn.h"
 
@@ -76,6 +77,8 @@ constexpr ModelKind kModels[] = {
         "what was taken in past sessions that resemble this one: S-KNN, V-SKNN, STAN, VSTAN"),
     row<BasketOptions, fit_basket, load_basket>(
         "the next basket, buying again included: own, neighbours' and everyone's frequencies"),
+    row<SpectralOptions, fit_spectral, load_spectral>(
+        "graph filters without training: GF-CF, Turbo-CF, blurring and sharpening"),
     row<TogetherOptions, fit_together, load_together>(
         "what is bought in one basket: support, lift or log-likelihood ratio"),
     kBlend,

@@ -1,5 +1,5 @@
 // Persons to find neighbours among: an inverted index from items to those who have them. Serves
-// user_knn and basket.
+// user_knn, basket and spectral.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,7 @@ class PersonIndex {
   PersonIndex(SparseRows rows, std::uint32_t items);
 
   const SparseRows& rows() const { return rows_; }
+  const SparseRows& by_item() const { return by_item_; }  // item -> persons, ascending
   std::uint32_t items() const { return static_cast<std::uint32_t>(by_item_.rows()); }
   // Of an item: how many persons have it.
   std::size_t count(std::uint32_t item) const { return by_item_.row(item).size(); }
