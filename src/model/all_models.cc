@@ -6,6 +6,7 @@
 #include "model/blend.h"
 #include "model/ease.h"
 #include "model/item_knn.h"
+#include "model/lightgcn.h"
 #include "model/mf.h"
 #include "model/popularity.h"
 #include "model/rp3beta.h"
@@ -82,6 +83,8 @@ constexpr ModelKind kModels[] = {
     row<TogetherOptions, fit_together, load_together>(
         "what is bought in one basket: support, lift or log-likelihood ratio"),
     kBlend,
+    row<LightGcnOptions, fit_lightgcn, load_lightgcn>(
+        "vectors smoothed over the graph of persons and items; softmax or BPR"),
 };
 
 }  // namespace
