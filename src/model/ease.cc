@@ -2,11 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "base/blas.h"
 #include "data/readable.h"
+#include "index/mask.h"
 #include "model/ease_dense.h"
+#include "model/item_attributes.h"
 #include "model/item_regressions.h"
 #include "model/linear_rows.h"
 #include "model/options_archive.h"
@@ -38,50 +37,75 @@ class SparseEase final : public Model {
   LinearRows rows_;
 };
 
-Status solve_by_cholesky(const Regression& r) {
-  std::copy(r.target.begin(), r.target.end(), r.weights.begin());
-  return solve_spd(r.gram, {r.weights.data(), r.gram.rows, 1, 1});
+constexpr int kMixedMost = 4;  // weights of a new item, per candidate
+
+// What the attributes say of new items: model/item_attributes.h. Without rows where nothing is
+// asked for.
+Result<SparseRows> mixes_of(const Run& run, const EaseOptions& options, const TrainingSet& set) {
+  if (options.attributes.empty()) return SparseRows();
+  const Interactions cells =
+      attribute_cells(set.catalogue, set.interactions.items, options.attributes);
+  return attribute_mixes(run, set.interactions, cells, set.catalogue, options.attribute_lambda,
+                         options.candidates);
+}
+
+struct Sizes {
+  std::uint64_t seen = 0, fresh = 0;
+};
+
+Sizes sizes_of(const Interactions& interactions, const SparseRows& mixes) {
+  Bitmap fresh(interactions.items);
+  for (const std::uint32_t i : mixes.columns) fresh.set(i);
+  Sizes sizes;
+  for (std::uint32_t i = 0; i < interactions.items; ++i) {
+    sizes.seen += interactions.by_item.row(i).empty() ? 0 : 1;
+    sizes.fresh += fresh.test(i) ? 1 : 0;
+  }
+  return sizes;
 }
 
 Result<std::unique_ptr<const Model>> fit_sparse(const Run& run, const EaseOptions& options,
-                                                const Interactions& interactions) {
+                                                const Interactions& interactions,
+                                                const SparseRows& mixes, std::uint64_t fresh) {
   VT_TRY(check_regression_memory(EaseOptions::kName, interactions, options.candidates,
-                                 run.pool.threads(), options.memory_limit_mb));
-  const RegressionOptions regression{options.candidates, options.lambda, options.frequency_exponent,
-                                     options.person_exponent};
+                                 run.pool.threads(), options.memory_limit_mb,
+                                 2 * fresh * kMixedMost));
+  RegressionOptions regression;
+  regression.candidates = options.candidates;
+  regression.lambda = options.lambda;
+  regression.frequency_exponent = options.frequency_exponent;
+  regression.person_exponent = options.person_exponent;
   VT_TRY(SparseRows rows, solve_item_regressions(run, EaseOptions::kName, interactions, regression,
                                                  solve_by_cholesky));
+  if (!mixes.columns.empty()) {
+    VT_TRY(rows, grown_rows(run, rows, mixes, kMixedMost * options.candidates));
+  }
   return std::make_unique<const SparseEase>(options,
                                             LinearRows(std::move(rows), is_binary(interactions)));
-}
-
-std::uint64_t seen_items(const Interactions& interactions) {
-  std::uint64_t seen = 0;
-  for (std::uint32_t i = 0; i < interactions.items; ++i) {
-    seen += interactions.by_item.row(i).empty() ? 0 : 1;
-  }
-  return seen;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<const Model>> fit_ease(const Run& run, const EaseOptions& options,
                                               const TrainingSet& set) {
-  const std::uint64_t items = seen_items(set.interactions);
-  const double mb = static_cast<double>(dense_ease_bytes(items)) / (1 << 20);
+  VT_TRY(const SparseRows mixes, mixes_of(run, options, set));
+  const auto [seen, fresh] = sizes_of(set.interactions, mixes);
+  std::uint64_t bytes = dense_ease_bytes(seen + fresh);
+  if (fresh > 0) bytes += dense_ease_bytes(seen);
+  const double mb = static_cast<double>(bytes) / (1 << 20);
   const bool fits = mb <= options.memory_limit_mb;
-  const bool few = items <= static_cast<std::uint64_t>(options.dense_items_max);
+  const bool few = seen + fresh <= static_cast<std::uint64_t>(options.dense_items_max);
   if (options.solver == "sparse" || (options.solver == "auto" && !(few && fits))) {
-    return fit_sparse(run, options, set.interactions);
+    return fit_sparse(run, options, set.interactions, mixes, fresh);
   }
   if (!fits) {
     return Error{Code::kExhausted,
                  fmt::format("ease: {} needed for {} items, limit {}: raise memory_limit_mb or set "
                              "solver = \"sparse\"",
-                             readable_memory(mb), readable_count(items),
+                             readable_memory(mb), readable_count(seen + fresh),
                              readable_memory(options.memory_limit_mb))};
   }
-  return fit_dense_ease(run, options, set.interactions);
+  return fit_dense_ease(run, options, set.interactions, mixes);
 }
 
 Result<std::unique_ptr<const Model>> load_ease(ArchiveReader& reader, const Catalogue&) {

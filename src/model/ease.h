@@ -23,12 +23,14 @@
 //           items that an item of the history has a weight to.
 //
 // A history without a known item gives an empty list; items without interactions score 0 and are
-// never listed. The same bytes for any number of threads (per kernel level of the linear algebra
-// library).
+// never listed, unless `attributes` names what describes them: then each stands for a mix of items
+// with the same attributes (model/item_attributes.h). Lists are otherwise the same. The same bytes
+// for any number of threads (per kernel level of the linear algebra library).
 #pragma once
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "model/model.h"
 
@@ -41,6 +43,8 @@ struct EaseOptions {
   std::string solver = "auto";
   int dense_items_max = 10'000;
   int candidates = 100;
+  std::vector<std::string> attributes;
+  double attribute_lambda = 1;
   int memory_limit_mb = 8192;
 
   static constexpr std::string_view kName = "ease";
@@ -58,6 +62,11 @@ struct EaseOptions {
               "with more items solver auto is sparse"},
         Field{"candidates", &O::candidates, 1, 8192,
               "items that may explain another one (sparse): those most often taken with it"},
+        Field{"attributes", &O::attributes,
+              "what describes items that nobody took yet, so that they can be listed: category, "
+              "brand, tags, title, free attributes; none: they are not listed"},
+        Field{"attribute_lambda", &O::attribute_lambda, 1e-3, 1e6,
+              "L2 regularisation of such a description; less lists new items more"},
         Field{"memory_limit_mb", &O::memory_limit_mb, 1, 1 << 24,
               "fitting refuses to start when it would need more"}};
   }

@@ -8,6 +8,7 @@
 #include "base/gram.h"
 #include "base/kernels.h"
 #include "index/rows.h"
+#include "model/item_attributes.h"
 #include "model/item_regressions.h"
 #include "model/linear_rows.h"
 #include "model/options_archive.h"
@@ -186,6 +187,65 @@ void scale_columns(ThreadPool& pool, MatrixView<float> p) {
   });
 }
 
+// B over the items seen and those with a mix: B' of model/item_attributes.h.
+struct Grown {
+  std::vector<std::uint32_t> place;  // by item
+  std::shared_ptr<Matrix> matrix;
+};
+
+// Row by row: to the items seen, as it was, and to the new ones, through their mixes.
+void widen(ThreadPool& pool, const SeenCells& cells, const SparseRows& mixes,
+           MatrixView<const float> b, const Grown& grown) {
+  parallel_for(pool, b.rows, 16, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::span<float> out =
+          grown.matrix->row(grown.place[cells.seen[static_cast<std::size_t>(i)]]);
+      for (std::int64_t k = 0; k < b.cols; ++k) {
+        const std::uint32_t item = cells.seen[static_cast<std::size_t>(k)];
+        const float weight = b.row(i)[static_cast<std::size_t>(k)];
+        out[grown.place[item]] = weight;
+        const float through = weight + (i == k ? 1.0f : 0.0f);
+        const auto fresh = mixes.row(item);
+        for (std::size_t j = 0; j < fresh.size(); ++j) {
+          out[grown.place[fresh[j]]] += through * mixes.row_weights(item)[j];
+        }
+      }
+    }
+  });
+}
+
+Grown grown(ThreadPool& pool, const SeenCells& cells, const SparseRows& mixes,
+            MatrixView<const float> b) {
+  const auto items = static_cast<std::uint32_t>(cells.place.size());
+  const SparseRows mix_of = transposed(mixes, items);
+  Grown result;
+  std::vector<std::uint32_t> fresh;
+  std::uint32_t side = 0;
+  for (std::uint32_t i = 0; i < items; ++i) {
+    const bool is_new = !mix_of.row(i).empty();
+    if (is_new) fresh.push_back(i);
+    result.place.push_back(is_new || cells.place[i] != kUnseen ? side++ : kUnseen);
+  }
+  result.matrix = std::make_shared<Matrix>(side, side);
+  widen(pool, cells, mixes, b, result);
+  parallel_for(pool, static_cast<std::int64_t>(fresh.size()), 16,
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t f = begin; f < end; ++f) {
+                   const std::uint32_t item = fresh[static_cast<std::size_t>(f)];
+                   const std::span<float> out = result.matrix->row(result.place[item]);
+                   const auto mix = mix_of.row(item);
+                   for (std::size_t m = 0; m < mix.size(); ++m) {
+                     const float share = mix_of.row_weights(item)[m];
+                     const std::uint32_t place = result.place[mix[m]];
+                     kernels().axpy(share, result.matrix->row(place).data(), out.data(), side);
+                     out[place] += share;
+                   }
+                   out[result.place[item]] = 0;
+                 }
+               });
+  return result;
+}
+
 bool finite(std::span<const float> values) {
   return std::all_of(values.begin(), values.end(), [](float w) { return std::isfinite(w); });
 }
@@ -213,7 +273,8 @@ std::uint64_t dense_ease_bytes(std::uint64_t items) {
 }
 
 Result<std::unique_ptr<const Model>> fit_dense_ease(const Run& run, const EaseOptions& options,
-                                                    const Interactions& interactions) {
+                                                    const Interactions& interactions,
+                                                    const SparseRows& mixes) {
   SeenCells cells = seen_cells(interactions);
   const auto side = static_cast<std::int64_t>(cells.seen.size());
   Stage stage(run.monitor, EaseOptions::kName, 3, "steps");
@@ -226,10 +287,15 @@ Result<std::unique_ptr<const Model>> fit_dense_ease(const Run& run, const EaseOp
   if (!inverted.ok()) return inverted.error().prefixed("ease");
   VT_TRY(stage.proceed(2));
   scale_columns(run.pool, matrix->view());
-  Weights weights{std::move(cells.place), {}, matrix->stride(), cells.binary};
+  if (!mixes.columns.empty()) {
+    Grown more = grown(run.pool, cells, mixes, matrix->view());
+    cells.place = std::move(more.place);
+    matrix = std::move(more.matrix);
+  }
   const std::span<const float> values(matrix->data(),
-                                      static_cast<std::size_t>(side * matrix->stride()));
+                                      static_cast<std::size_t>(matrix->rows() * matrix->stride()));
   if (!finite(values)) return Error{Code::kInvalid, "ease: not finite: use a larger lambda"};
+  Weights weights{std::move(cells.place), {}, matrix->stride(), cells.binary};
   weights.values = Array<float>(std::move(matrix), values);
   VT_TRY(stage.proceed(3));
   return std::make_unique<const DenseEase>(options, std::move(weights));

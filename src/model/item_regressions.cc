@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/blas.h"
 #include "data/readable.h"
 #include "model/item_rows.h"
 
@@ -128,7 +129,9 @@ struct BlockWeights {
 void choose_candidates(const Shared& shared, std::uint32_t item, Workspace& w) {
   w.row.clear();
   add_cooccurrences(shared.interactions, shared.person_weights, item, w.row);
+  const Bitmap* sources = shared.options.sources;
   for (const std::uint32_t i : w.row.touched()) {
+    if (sources != nullptr && !sources->test(i)) continue;
     w.row.row.push_back({ItemIndex{i}, w.row.sum(i) * shared.rank_scale[i]});
   }
   keep_best(w.row.row, shared.options.candidates);
@@ -144,6 +147,11 @@ void choose_candidates(const Shared& shared, std::uint32_t item, Workspace& w) {
 Status solve_one(const Shared& shared, std::uint32_t item,
                  const std::function<Status(const Regression&)>& solve, Workspace& w,
                  BlockWeights& out) {
+  const Bitmap* targets = shared.options.targets;
+  if (targets != nullptr && !targets->test(item)) {
+    out.sizes.push_back(0);
+    return {};
+  }
   choose_candidates(shared, item, w);
   const std::size_t before = out.from.size();
   if (!w.candidates.empty()) {
@@ -163,7 +171,7 @@ Status solve_one(const Shared& shared, std::uint32_t item,
 }
 
 // From the weights into each item, item by item, to those out of each.
-SparseRows transposed(std::vector<BlockWeights> blocks, std::uint32_t items) {
+SparseRows rows_of(std::vector<BlockWeights> blocks, std::uint32_t items) {
   std::vector<std::uint64_t> offsets(std::size_t{items} + 1);
   for (const BlockWeights& block : blocks) {
     for (const std::uint32_t i : block.from) ++offsets[i + 1];
@@ -186,6 +194,23 @@ SparseRows transposed(std::vector<BlockWeights> blocks, std::uint32_t items) {
     block = {};
   }
   return {std::move(offsets), std::move(columns), std::move(weights)};
+}
+
+std::uint64_t bytes_needed(const Interactions& interactions, int candidates, int threads) {
+  const auto most = static_cast<std::uint64_t>(candidates);
+  std::uint64_t weights = 0;
+  for (std::uint32_t i = 0; i < interactions.items; ++i) {
+    std::uint64_t pairs = 0;
+    for (const std::uint32_t person : interactions.by_item.row(i)) {
+      pairs += interactions.by_row.row(person).size() - 1;
+    }
+    weights += std::min(most, pairs);
+  }
+  const std::uint64_t side = std::min<std::uint64_t>(most, interactions.items);
+  const std::uint64_t workspace = side * (side + 16) * 4 + interactions.by_row.rows() * 12 +
+                                  std::uint64_t{interactions.items} * 12 +
+                                  interactions.by_row.columns.size() * 8;
+  return weights * 16 + static_cast<std::uint64_t>(threads) * workspace;
 }
 
 Shared shared_of(const Interactions& interactions, const RegressionOptions& options) {
@@ -231,7 +256,12 @@ Result<SparseRows> solve_item_regressions(const Run& run, std::string_view name,
   for (const Status& outcome : outcomes) {
     if (!outcome.ok()) return outcome.error().prefixed(name);
   }
-  return transposed(std::move(blocks), items);
+  return rows_of(std::move(blocks), items);
+}
+
+Status solve_by_cholesky(const Regression& regression) {
+  std::copy(regression.target.begin(), regression.target.end(), regression.weights.begin());
+  return solve_spd(regression.gram, {regression.weights.data(), regression.gram.rows, 1, 1});
 }
 
 std::vector<float> person_weights(const Interactions& interactions, double exponent) {
@@ -259,27 +289,12 @@ std::vector<float> ridge_of(std::span<const double> frequencies, double lambda, 
   return ridge;
 }
 
-std::uint64_t regression_bytes(const Interactions& interactions, int candidates, int threads) {
-  const auto most = static_cast<std::uint64_t>(candidates);
-  std::uint64_t weights = 0;
-  for (std::uint32_t i = 0; i < interactions.items; ++i) {
-    std::uint64_t pairs = 0;
-    for (const std::uint32_t person : interactions.by_item.row(i)) {
-      pairs += interactions.by_row.row(person).size() - 1;
-    }
-    weights += std::min(most, pairs);
-  }
-  const std::uint64_t side = std::min<std::uint64_t>(most, interactions.items);
-  const std::uint64_t workspace = side * (side + 16) * 4 + interactions.by_row.rows() * 12 +
-                                  std::uint64_t{interactions.items} * 12 +
-                                  interactions.by_row.columns.size() * 8;
-  return weights * 16 + static_cast<std::uint64_t>(threads) * workspace;
-}
-
 Status check_regression_memory(std::string_view name, const Interactions& interactions,
-                               int candidates, int threads, int limit_mb) {
+                               int candidates, int threads, int limit_mb,
+                               std::uint64_t more_weights) {
   const auto mb = [&](int count) {
-    return static_cast<double>(regression_bytes(interactions, count, threads)) / (1 << 20);
+    const std::uint64_t more = more_weights * static_cast<std::uint64_t>(count) * 16;
+    return static_cast<double>(bytes_needed(interactions, count, threads) + more) / (1 << 20);
   };
   if (mb(candidates) <= limit_mb) return {};
   int fitting = candidates;

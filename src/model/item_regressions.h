@@ -25,6 +25,7 @@
 #include "base/matrix.h"
 #include "base/run.h"
 #include "data/histories.h"
+#include "index/mask.h"
 
 namespace vitrine {
 
@@ -33,6 +34,8 @@ struct RegressionOptions {
   double lambda = 100;
   double frequency_exponent = 0;
   double person_exponent = 0;
+  const Bitmap* targets = nullptr;  // the items to regress, null: all
+  const Bitmap* sources = nullptr;  // the items that may be candidates, null: all
 };
 
 // The regression of one item on n candidates.
@@ -52,6 +55,10 @@ Result<SparseRows> solve_item_regressions(const Run& run, std::string_view name,
                                           const RegressionOptions& options,
                                           const std::function<Status(const Regression&)>& solve);
 
+// A way to solve: without any further term, by the Cholesky factor of the Gram matrix. kInvalid
+// when that is numerically not positive definite.
+Status solve_by_cholesky(const Regression& regression);
+
 // What each person counts: n^-exponent for n distinct items, 0 for nobody's.
 std::vector<float> person_weights(const Interactions& interactions, double exponent);
 
@@ -59,11 +66,10 @@ std::vector<float> person_weights(const Interactions& interactions, double expon
 // an item without any gets lambda.
 std::vector<float> ridge_of(std::span<const double> frequencies, double lambda, double exponent);
 
-// Bytes that solving needs at most.
-std::uint64_t regression_bytes(const Interactions& interactions, int candidates, int threads);
-
-// kExhausted when that is more than the limit, with both and with a number of candidates that fits.
+// kExhausted when solving may need more bytes than the limit, with both and with a number of
+// candidates that fits; `more_weights` per candidate are held besides (16 bytes each).
 Status check_regression_memory(std::string_view name, const Interactions& interactions,
-                               int candidates, int threads, int limit_mb);
+                               int candidates, int threads, int limit_mb,
+                               std::uint64_t more_weights = 0);
 
 }  // namespace vitrine

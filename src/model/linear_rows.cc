@@ -7,16 +7,10 @@
 namespace vitrine {
 
 std::vector<WeightedRow> distinct_rows(const Query& query, std::uint32_t items, bool binary) {
-  std::vector<WeightedRow> rows;
-  for (const HistoryEvent& event : query.history) {
-    if (raw(event.item) >= items || !(event.weight > 0)) continue;
-    rows.push_back({raw(event.item), binary ? 1 : event.weight});
+  std::vector<WeightedRow> rows = rows_of_history(query.history, items);
+  if (binary) {
+    for (WeightedRow& r : rows) r.weight = 1;
   }
-  std::sort(rows.begin(), rows.end(), [](const WeightedRow& a, const WeightedRow& b) {
-    return a.row != b.row ? a.row < b.row : a.weight > b.weight;
-  });
-  const auto same = [](const WeightedRow& a, const WeightedRow& b) { return a.row == b.row; };
-  rows.erase(std::unique(rows.begin(), rows.end(), same), rows.end());
   return rows;
 }
 

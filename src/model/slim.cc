@@ -99,8 +99,11 @@ class ElasticNet {
 
 Result<std::unique_ptr<const Model>> fit_slim(const Run& run, const SlimOptions& options,
                                               const TrainingSet& set) {
-  const RegressionOptions regression{options.candidates, options.l2, options.frequency_exponent,
-                                     options.person_exponent};
+  RegressionOptions regression;
+  regression.candidates = options.candidates;
+  regression.lambda = options.l2;
+  regression.frequency_exponent = options.frequency_exponent;
+  regression.person_exponent = options.person_exponent;
   VT_TRY(check_regression_memory(SlimOptions::kName, set.interactions, options.candidates,
                                  run.pool.threads(), options.memory_limit_mb));
   VT_TRY(SparseRows rows, solve_item_regressions(run, SlimOptions::kName, set.interactions,
