@@ -8,6 +8,7 @@
 #include "model/item_knn.h"
 #include "model/lightgcn.h"
 #include "model/mf.h"
+#include "model/node_embedding.h"
 #include "model/popularity.h"
 #include "model/rp3beta.h"
 #include "model/session_knn.h"
@@ -78,6 +79,8 @@ constexpr ModelKind kModels[] = {
         "what was taken in past sessions that resemble this one: S-KNN, V-SKNN, STAN, VSTAN"),
     row<BasketOptions, fit_basket, load_basket>(
         "the next basket, buying again included: own, neighbours' and everyone's frequencies"),
+    row<NodeEmbeddingOptions, fit_node_embedding, load_node_embedding>(
+        "item vectors from what random walks meet together, factorised"),
     row<SpectralOptions, fit_spectral, load_spectral>(
         "graph filters without training: GF-CF, Turbo-CF, blurring and sharpening"),
     row<TogetherOptions, fit_together, load_together>(

@@ -132,6 +132,23 @@ Result<SparseRows> build_item_rows(const Run& run, std::string_view stage_name, 
   return join(blocks, std::move(sizes));
 }
 
+SparseRows transposed(const SparseRows& rows, std::uint32_t columns) {
+  std::vector<std::uint64_t> offsets(std::size_t{columns} + 1);
+  for (const std::uint32_t column : rows.columns) ++offsets[column + 1];
+  std::partial_sum(offsets.begin(), offsets.end(), offsets.begin());
+  std::vector<std::uint64_t> next(offsets.begin(), offsets.end() - 1);
+  std::vector<std::uint32_t> places(rows.columns.size());
+  std::vector<float> weights(rows.columns.size());
+  for (std::size_t r = 0; r < rows.rows(); ++r) {
+    for (std::uint64_t c = rows.offsets[r]; c < rows.offsets[r + 1]; ++c) {
+      const std::uint64_t to = next[rows.columns[c]]++;
+      places[to] = static_cast<std::uint32_t>(r);
+      weights[to] = rows.weights[c];
+    }
+  }
+  return {std::move(offsets), std::move(places), std::move(weights)};
+}
+
 void save_rows(ArchiveWriter& writer, const SparseRows& rows) {
   writer.tensor("rows/offsets", rows.offsets);
   writer.tensor("rows/columns", rows.columns);

@@ -76,6 +76,10 @@ Result<SparseRows> build_item_rows(const Run& run, std::string_view stage, std::
                                    int k,
                                    const std::function<void(std::uint32_t, RowWorkspace&)>& fill);
 
+// The same matrix by its columns, rows ascending within each; `columns` bounds the columns of
+// `rows`.
+SparseRows transposed(const SparseRows& rows, std::uint32_t columns);
+
 // Archive names "rows/offsets", "rows/columns", "rows/weights". Loading checks everything that
 // retrieval relies on: as many rows as columns, offsets that rise, columns below `items` that rise
 // within a row, finite weights.

@@ -2,29 +2,13 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
+
+#include "model/item_rows.h"
 
 namespace vitrine {
 namespace {
 
 constexpr float kWeightMax = 1e9f;  // products of any two histories are finite
-
-SparseRows transposed(const SparseRows& rows, std::uint32_t columns) {
-  std::vector<std::uint64_t> offsets(std::size_t{columns} + 1);
-  for (const std::uint32_t column : rows.columns) ++offsets[column + 1];
-  std::partial_sum(offsets.begin(), offsets.end(), offsets.begin());
-  std::vector<std::uint64_t> next(offsets.begin(), offsets.end() - 1);
-  std::vector<std::uint32_t> persons(rows.columns.size());
-  std::vector<float> weights(rows.columns.size());
-  for (std::size_t r = 0; r < rows.rows(); ++r) {
-    for (std::uint64_t c = rows.offsets[r]; c < rows.offsets[r + 1]; ++c) {
-      const std::uint64_t place = next[rows.columns[c]]++;
-      persons[place] = static_cast<std::uint32_t>(r);
-      weights[place] = rows.weights[c];
-    }
-  }
-  return {std::move(offsets), std::move(persons), std::move(weights)};
-}
 
 Status check(const SparseRows& rows, const Array<std::uint32_t>& counts, std::uint32_t items) {
   const auto corrupt = [](const char* what) {
