@@ -10,6 +10,7 @@
 #include "index/rows.h"
 #include "model/item_attributes.h"
 #include "model/item_regressions.h"
+#include "model/item_rows.h"
 #include "model/linear_rows.h"
 #include "model/options_archive.h"
 

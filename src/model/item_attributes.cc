@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
 #include <set>
 #include <utility>
 
@@ -176,24 +175,6 @@ Result<SparseRows> grown_rows(const Run& run, const SparseRows& weights, const S
   const SparseRows wide = united(weights, transposed(into, items));
   VT_TRY(const SparseRows out_of, mixed_rows(run, mix_of, wide, most));
   return united(wide, out_of);
-}
-
-SparseRows transposed(const SparseRows& rows, std::uint32_t columns) {
-  std::vector<std::uint64_t> offsets(std::size_t{columns} + 1);
-  for (const std::uint32_t c : rows.columns) ++offsets[c + 1];
-  std::partial_sum(offsets.begin(), offsets.end(), offsets.begin());
-  std::vector<std::uint64_t> next(offsets.begin(), offsets.end() - 1);
-  std::vector<std::uint32_t> indices(rows.columns.size());
-  std::vector<float> weights(rows.columns.size());
-  for (std::size_t r = 0; r < rows.rows(); ++r) {
-    const auto row = rows.row(r);
-    for (std::size_t c = 0; c < row.size(); ++c) {
-      const std::uint64_t place = next[row[c]]++;
-      indices[place] = static_cast<std::uint32_t>(r);
-      weights[place] = rows.row_weights(r)[c];
-    }
-  }
-  return {std::move(offsets), std::move(indices), std::move(weights)};
 }
 
 }  // namespace vitrine

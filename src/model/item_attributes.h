@@ -41,6 +41,4 @@ Result<SparseRows> attribute_mixes(const Run& run, const Interactions& interacti
 Result<SparseRows> grown_rows(const Run& run, const SparseRows& weights, const SparseRows& mixes,
                               int most);
 
-SparseRows transposed(const SparseRows& rows, std::uint32_t columns);
-
 }  // namespace vitrine
