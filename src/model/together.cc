@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "index/rows.h"
+#include "model/baskets.h"
 #include "model/item_rows.h"
 #include "model/options_archive.h"
 
@@ -13,6 +15,13 @@ namespace {
 void sort_unique(std::vector<ItemIndex>& items) {
   std::sort(items.begin(), items.end());
   items.erase(std::unique(items.begin(), items.end()), items.end());
+}
+
+// What the groups are made of. `options.events` is what `auto` has become.
+BasketEvents events_of(const TogetherOptions& options) {
+  if (options.relation == "complements") return BasketEvents::kPurchases;
+  if (options.relation == "substitutes") return BasketEvents::kViews;
+  return options.events == "purchases" ? BasketEvents::kPurchases : BasketEvents::kAll;
 }
 
 class Together final : public Model {
@@ -64,11 +73,10 @@ class Together final : public Model {
 
   std::vector<ItemIndex> last_basket(std::span<const HistoryEvent> history) const {
     std::vector<ItemIndex> items;
-    const bool all = options_.events == "all";
     std::uint32_t group = 0;
     for (std::size_t e = history.size(); e-- > 0;) {
       if (!items.empty() && history[e].group != group) break;
-      if (!all && history[e].type != EventType::kPurchase) continue;
+      if (!makes_a_basket(history[e], events_of(options_))) continue;
       group = history[e].group;
       items.push_back(history[e].item);
     }
@@ -88,33 +96,17 @@ class Together final : public Model {
   SparseRows rows_;
 };
 
-bool holds_purchases(const Histories& histories) {
-  const auto events = histories.events();
-  return std::any_of(events.begin(), events.end(),
-                     [](const HistoryEvent& e) { return e.type == EventType::kPurchase; });
-}
-
 // Every basket as a history of its own.
-Histories baskets_of(const Histories& histories, const TogetherOptions& options) {
-  const bool all = options.events == "all";
+Histories baskets_of(const Histories& histories, BasketEvents kind, int basket_max) {
   std::vector<std::uint64_t> offsets{0};
   std::vector<HistoryEvent> events;
-  std::vector<ItemIndex> items;
-  const auto close = [&] {
-    sort_unique(items);
-    if (!items.empty() && items.size() <= static_cast<std::size_t>(options.basket_max)) {
-      for (const ItemIndex item : items) events.push_back({.item = item});
-      offsets.push_back(events.size());
-    }
-    items.clear();
-  };
   for (std::size_t r = 0; r < histories.rows(); ++r) {
-    const auto row = histories.row(r);
-    for (std::size_t e = 0; e < row.size(); ++e) {
-      if (e > 0 && row[e].group != row[e - 1].group) close();
-      if (all || row[e].type == EventType::kPurchase) items.push_back(row[e].item);
-    }
-    close();
+    for_each_basket(histories.row(r), kind, histories.items(),
+                    [&](std::span<const ItemIndex> items) {
+                      if (items.size() > static_cast<std::size_t>(basket_max)) return;
+                      for (const ItemIndex item : items) events.push_back({.item = item});
+                      offsets.push_back(events.size());
+                    });
   }
   return {std::move(offsets), std::move(events), 0, histories.items()};
 }
@@ -134,31 +126,90 @@ double weigh(const std::string& score, double both, double i, double j, double a
   return score == "lift" ? both * all / (i * j) : log_likelihood_ratio(both, i, j, all);
 }
 
+// Groups that hold items, and how often pairs share one.
+class Groups {
+ public:
+  Groups(const Histories& histories, BasketEvents events, int basket_max)
+      : baskets_(baskets_of(histories, events, basket_max)),
+        cells_(build_interactions(baskets_, {})),
+        ones_(baskets_.rows(), 1) {}
+
+  double all() const { return static_cast<double>(baskets_.rows()); }
+  double with(std::uint32_t item) const {
+    return static_cast<double>(cells_.by_item.row(item).size());
+  }
+  void count_pairs(std::uint32_t item, RowWorkspace& workspace) const {
+    add_cooccurrences(cells_, ones_, item, workspace);
+  }
+  // Of a pair that share `both` groups; 1 is chance, and what is said of rare items.
+  double lift(std::uint32_t i, std::uint32_t j, double both) const {
+    return (both + 1) * all() / (with(i) * with(j) + all());
+  }
+
+ private:
+  Histories baskets_;
+  Interactions cells_;
+  std::vector<float> ones_;
+};
+
+// The groups of the other kind, and how often their pairs occur: the kRivalPairs most frequent of
+// each item.
+struct Rival {
+  Groups groups;
+  SparseRows counts;
+
+  double lift(std::uint32_t i, std::uint32_t j) const {
+    const auto row = counts.row(i);
+    const auto at = std::lower_bound(row.begin(), row.end(), j);
+    const bool found = at != row.end() && *at == j;
+    const auto place = static_cast<std::size_t>(at - row.begin());
+    return groups.lift(i, j, found ? counts.row_weights(i)[place] : 0);
+  }
+};
+
+Result<Rival> rival_of(const Run& run, const Histories& histories, BasketEvents events,
+                       int basket_max) {
+  constexpr int kRivalPairs = 1000;
+  Groups groups(histories, events, basket_max);
+  const auto fill = [&](std::uint32_t item, RowWorkspace& workspace) {
+    groups.count_pairs(item, workspace);
+    for (const std::uint32_t j : workspace.touched()) {
+      workspace.row.push_back({ItemIndex{j}, workspace.sum(j)});
+    }
+  };
+  VT_TRY(SparseRows counts, build_item_rows(run, "pairs", histories.items(), kRivalPairs, fill));
+  return Rival{std::move(groups), std::move(counts)};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<const Model>> fit_together(const Run& run, const TogetherOptions& given,
                                                   const TrainingSet& set) {
   TogetherOptions options = given;
-  if (options.events == "auto")
-    options.events = holds_purchases(set.histories) ? "purchases" : "all";
-  const Histories baskets = baskets_of(set.histories, options);
-  const Interactions cells = build_interactions(baskets, {});
-  const std::vector<float> ones(baskets.rows(), 1);
-  const auto all = static_cast<double>(baskets.rows());
+  options.events = basket_events(given.events, set.histories);
+  const Groups groups(set.histories, events_of(options), options.basket_max);
+  std::optional<Rival> rival;
+  if (options.relation != "all") {
+    const bool complements = options.relation == "complements";
+    VT_TRY(rival, rival_of(run, set.histories,
+                           complements ? BasketEvents::kViews : BasketEvents::kPurchases,
+                           options.basket_max));
+  }
+  const std::uint32_t items = set.histories.items();
   const auto fill = [&](std::uint32_t item, RowWorkspace& workspace) {
-    add_cooccurrences(cells, ones, item, workspace);
-    const auto n = static_cast<double>(cells.by_item.row(item).size());
+    groups.count_pairs(item, workspace);
     for (const std::uint32_t j : workspace.touched()) {
       const float both = workspace.sum(j);
       if (both < static_cast<float>(options.support_min)) continue;
+      if (rival && rival->lift(item, j) > groups.lift(item, j, both)) continue;
       const double weight =
-          weigh(options.score, both, n, static_cast<double>(cells.by_item.row(j).size()), all);
+          weigh(options.score, both, groups.with(item), groups.with(j), groups.all());
       workspace.row.push_back({ItemIndex{j}, static_cast<float>(weight)});
     }
   };
   VT_TRY(SparseRows rows,
-         build_item_rows(run, TogetherOptions::kName, cells.items, options.neighbours, fill));
-  return std::make_unique<const Together>(options, cells.items, std::move(rows));
+         build_item_rows(run, TogetherOptions::kName, items, options.neighbours, fill));
+  return std::make_unique<const Together>(options, items, std::move(rows));
 }
 
 Result<std::unique_ptr<const Model>> load_together(ArchiveReader& reader, const Catalogue&) {

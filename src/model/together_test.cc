@@ -139,6 +139,97 @@ TEST(Together, ViewsAreNoBasketsWhereThereArePurchases) {
             (std::vector<std::uint32_t>{1, 2}));
 }
 
+// Views and purchases of one shop; each is a group of its own.
+Histories viewed_and_bought() {
+  std::vector<std::vector<HistoryEvent>> rows;
+  const auto add = [&](int times, EventType type, std::vector<std::uint32_t> items) {
+    for (int t = 0; t < times; ++t) {
+      rows.emplace_back();
+      for (const std::uint32_t item : items) {
+        rows.back().push_back(event_of(item));
+        rows.back().back().type = type;
+      }
+    }
+  };
+  add(6, EventType::kView, {0, 1});      // two cameras are compared ...
+  add(1, EventType::kPurchase, {0, 1});  // ... and rarely both bought
+  add(1, EventType::kView, {0, 2});      // a camera and its bag
+  add(4, EventType::kPurchase, {0, 2});
+  add(3, EventType::kPurchase, {3, 4});  // bought together, never viewed
+  add(5, EventType::kView, {5});
+  add(5, EventType::kPurchase, {5});
+  return make_histories(rows, static_cast<std::uint32_t>(rows.size()), 6);
+}
+
+TEST(Together, TellsComplementsFromSubstitutes) {
+  const Histories histories = viewed_and_bought();
+  TogetherOptions options;
+  options.support_min = 1;
+  options.score = "support";
+  Query query;
+  Context context;
+  query.context = &context;
+  const auto listed_for = [&](const char* relation, std::uint32_t item) {
+    options.relation = relation;
+    context.item = ItemIndex{item};
+    return listed(*fit_on(fit_together, options, histories), query);
+  };
+  using Items = std::vector<std::uint32_t>;
+  EXPECT_EQ(listed_for("complements", 0), (Items{2}));
+  EXPECT_EQ(listed_for("substitutes", 0), (Items{1}));
+  EXPECT_EQ(listed_for("complements", 3), (Items{4}));
+  EXPECT_EQ(listed_for("substitutes", 3), (Items{}));
+}
+
+// The two lifts of the header, group by group.
+TEST(Together, RelationsCompareTheLifts) {
+  EXPECT_TRUE(rc::check([] {
+    std::vector<std::vector<HistoryEvent>> rows(*rc::gen::inRange<std::size_t>(1, 25));
+    for (auto& row : rows) {
+      const auto type = *rc::gen::element(EventType::kView, EventType::kPurchase);
+      for (std::uint32_t item = 0; item < 6; ++item) {
+        if (*rc::gen::inRange(0, 3) > 0) continue;
+        row.push_back(event_of(item));
+        row.back().type = type;
+      }
+    }
+    const Histories histories = make_histories(rows, static_cast<std::uint32_t>(rows.size()), 6);
+    const auto lift = [&](EventType type, std::uint32_t i, std::uint32_t j) {
+      double all = 0, with_i = 0, with_j = 0, both = 0;
+      for (const auto& row : rows) {
+        if (row.empty() || row[0].type != type) continue;
+        const auto has = [&](std::uint32_t item) {
+          return std::any_of(row.begin(), row.end(),
+                             [&](const HistoryEvent& e) { return raw(e.item) == item; });
+        };
+        ++all;
+        with_i += has(i);
+        with_j += has(j);
+        both += has(i) && has(j);
+      }
+      return all > 0 ? (both + 1) * all / (with_i * with_j + all) : 0;
+    };
+    TogetherOptions options;
+    options.support_min = 1;
+    options.events = "purchases";
+    const auto all = fit_on(fit_together, options, histories);
+    options.relation = "complements";
+    const auto complements = fit_on(fit_together, options, histories);
+    for (std::uint32_t i = 0; i < 6; ++i) {
+      HistoryEvent event = event_of(i);
+      event.type = EventType::kPurchase;
+      const auto before = scores_of(*all, std::span(&event, 1), 6);
+      const auto after = scores_of(*complements, std::span(&event, 1), 6);
+      for (std::uint32_t j = 0; j < 6; ++j) {
+        const double bought = lift(EventType::kPurchase, i, j);
+        const double viewed = lift(EventType::kView, i, j);
+        if (std::abs(bought - viewed) < 1e-9) continue;
+        RC_ASSERT(after[j] == (viewed > bought ? 0 : before[j]));
+      }
+    }
+  }));
+}
+
 TEST(Together, WholesaleBasketsAreLeftOut) {
   TogetherOptions options;
   options.support_min = 1;
