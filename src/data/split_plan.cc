@@ -12,11 +12,6 @@
 namespace vitrine {
 namespace {
 
-// How many events somebody must have to go by. A session that nothing is known of is nobody.
-std::size_t history_min(const Histories& all, std::size_t row, const SplitOptions& options) {
-  return static_cast<std::size_t>(std::max(options.events_min, all.user(row) ? 0 : 1));
-}
-
 std::size_t share_of(std::size_t count, double share) {
   return static_cast<std::size_t>(std::llround(static_cast<double>(count) * share));
 }
@@ -134,20 +129,22 @@ Result<SplitPlan> plan_random(const Run& run, const Histories& all, const SplitO
   return plan;
 }
 
-Result<SplitPlan> plan_users(const Run& run, const Histories& all, const SplitOptions& options) {
-  const Random random = run.random.fork("split");
+// The rows that can be held out whole: something is left when something is shown.
+std::vector<std::size_t> able_rows(const Histories& all, const SplitOptions& options) {
   std::vector<std::size_t> able;
   for (std::size_t r = 0; r < all.rows(); ++r) {
     if (all.row(r).size() > std::max<std::size_t>(history_min(all, r, options), 1))
       able.push_back(r);
   }
+  return able;
+}
+
+// Holds `rows` (ascending) out whole and shows a random part of each.
+SplitPlan hold_persons_out(const Histories& all, const std::vector<std::size_t>& rows,
+                           const SplitOptions& options, const Random& random) {
   SplitPlan plan{std::vector<SplitRole>(all.size(), SplitRole::kTrain), {}, {}};
-  const std::size_t asked =
-      std::min(std::max<std::size_t>(share_of(able.size(), options.test_share), 1), able.size());
-  std::vector<std::size_t> chosen = choose(able.size(), asked, random.fork("users"));
-  std::sort(chosen.begin(), chosen.end());
-  for (const std::size_t c : chosen) {
-    const std::size_t r = able[c], n = all.row(r).size();
+  for (const std::size_t r : rows) {
+    const std::size_t n = all.row(r).size();
     const std::size_t shown_min = std::max<std::size_t>(history_min(all, r, options), 1);
     const std::size_t shown = std::clamp(share_of(n, options.fold_in_share), shown_min, n - 1);
     const auto roles = plan.row(all, r);
@@ -155,6 +152,20 @@ Result<SplitPlan> plan_users(const Run& run, const Histories& all, const SplitOp
     for (const std::size_t i : choose(n, shown, random.fork(r))) roles[i] = SplitRole::kShown;
     plan.questions.push_back({r, last_shown_time(all.row(r), roles)});
   }
+  return plan;
+}
+
+Result<SplitPlan> plan_users(const Run& run, const Histories& all, const SplitOptions& options) {
+  const Random random = run.random.fork("split");
+  const std::vector<std::size_t> able = able_rows(all, options);
+  const std::size_t asked =
+      std::min(std::max<std::size_t>(share_of(able.size(), options.test_share), 1), able.size());
+  std::vector<std::size_t> rows;
+  for (const std::size_t c : choose(able.size(), asked, random.fork("users"))) {
+    rows.push_back(able[c]);
+  }
+  std::sort(rows.begin(), rows.end());
+  SplitPlan plan = hold_persons_out(all, rows, options, random);
   plan.protocol = fmt::format(
       "strong generalisation: {} of {} held out whole, a random {:g} % of their "
       "events shown",
@@ -162,7 +173,56 @@ Result<SplitPlan> plan_users(const Run& run, const Histories& all, const SplitOp
   return plan;
 }
 
+// Every row deals its events out like cards, from a random pack and to a random first fold, so that
+// short rows do not all fall to the same fold.
+SplitPlan fold_of_events(const Histories& all, const SplitOptions& options, const Random& random,
+                         std::size_t fold, std::size_t folds) {
+  SplitPlan plan{std::vector<SplitRole>(all.size(), SplitRole::kTrain), {}, {}};
+  for (std::size_t r = 0; r < all.rows(); ++r) {
+    const std::size_t n = all.row(r).size(), shown_min = history_min(all, r, options);
+    const Random own = random.fork(r);
+    const std::size_t first = own.fork("first").below(0, folds);
+    const std::vector<std::size_t> pack = choose(n, n, own);
+    const auto roles = plan.row(all, r);
+    std::size_t held = 0;
+    for (std::size_t i = (fold + folds - first) % folds; i < n && n - held > shown_min;
+         i += folds, ++held) {
+      roles[pack[i]] = SplitRole::kTruth;
+    }
+    if (held > 0) plan.questions.push_back({r, last_shown_time(all.row(r), roles)});
+  }
+  return plan;
+}
+
 }  // namespace
+
+Result<SplitPlan> plan_fold(const Run& run, const Histories& all, const SplitOptions& options,
+                            const std::string& by, int fold, int folds) {
+  if (folds < 2 || fold < 0 || fold >= folds) {
+    return split_error(fmt::format("fold {} of {}: there must be at least two", fold, folds));
+  }
+  const Random random = run.random.fork("folds");
+  const auto at = static_cast<std::size_t>(fold), count = static_cast<std::size_t>(folds);
+  SplitPlan plan;
+  if (by == "events") {
+    plan = fold_of_events(all, options, random, at, count);
+  } else if (by == "persons") {
+    const std::vector<std::size_t> able = able_rows(all, options);
+    const std::vector<std::size_t> pack = choose(able.size(), able.size(), random);
+    std::vector<std::size_t> asked;
+    for (std::size_t i = at; i < pack.size(); i += count) asked.push_back(able[pack[i]]);
+    std::sort(asked.begin(), asked.end());
+    plan = hold_persons_out(all, asked, options, random.fork("shown"));
+  } else {
+    return split_error(fmt::format("folds are made by events or by persons, not by \"{}\"", by));
+  }
+  plan.protocol = fmt::format("fold {} of {}, by {}", fold + 1, folds, by);
+  if (by == "persons") {
+    plan.protocol += fmt::format(": held out whole, a random {:g} % of their events shown",
+                                 options.fold_in_share * 100);
+  }
+  return plan;
+}
 
 Error split_error(std::string message) { return {Code::kInvalid, "split: " + std::move(message)}; }
 
@@ -190,7 +250,8 @@ Result<SplitPlan> plan_split(const Run& run, const Histories& all, const SplitOp
                                                : nullptr;
   if (!plan) {
     return split_error(fmt::format(
-        "no kind is named \"{}\"; there are time, last, last_group, random, users", options.kind));
+        "no kind is named \"{}\"; there are time, last, last_group, random, users, prefixes",
+        options.kind));
   }
   return plan(run, all, options);
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <charconv>
 #include <cmath>
@@ -11,6 +12,7 @@
 
 #include "eval/bootstrap.h"
 #include "eval/metrics.h"
+#include "eval/ratings.h"
 
 namespace vitrine {
 namespace {
@@ -29,10 +31,25 @@ struct Plan {
   std::vector<std::size_t> cutoffs;
   std::size_t longest = 0;
   std::vector<Column> columns;
-  std::size_t negatives = 0;  // > 0: sampled ranking
+  std::size_t negatives = 0;  // > 0: sampled ranking among so many random items
+  bool given = false;         // sampled ranking among the items that each case names
   bool auc = false;
   bool never_repeat = true;
+  std::array<bool, 256> seen{};  // by event type: it makes an item one that a person has
+
+  bool sampled() const { return negatives > 0 || given; }
 };
+
+Status read_seen(const std::vector<std::string>& names, std::array<bool, 256>& seen) {
+  seen.fill(names.empty());
+  const EventTypes types;
+  for (const std::string& name : names) {
+    auto type = types.find(name);
+    if (!type.ok()) return type.error().prefixed("seen");
+    seen[static_cast<std::size_t>(*type)] = true;
+  }
+  return {};
+}
 
 Result<std::vector<std::size_t>> parse_cutoffs(const std::vector<std::string>& texts) {
   std::vector<std::size_t> cutoffs;
@@ -52,8 +69,11 @@ Result<std::vector<std::size_t>> parse_cutoffs(const std::vector<std::string>& t
   return cutoffs;
 }
 
-Result<Plan> make_plan(const Recommender& recommender, const EvaluateOptions& options) {
+Result<Plan> make_plan(const Recommender& recommender, const Split& split,
+                       const EvaluateOptions& options) {
   Plan plan;
+  VT_TRY(read_seen(options.seen, plan.seen));
+  plan.given = split.has_given_items();
   VT_TRY(plan.cutoffs, parse_cutoffs(options.cutoffs));
   plan.longest = *std::max_element(plan.cutoffs.begin(), plan.cutoffs.end());
   plan.negatives = static_cast<std::size_t>(std::max(0, options.sampled_negatives));
@@ -62,14 +82,14 @@ Result<Plan> make_plan(const Recommender& recommender, const EvaluateOptions& op
     return Error{Code::kInvalid,
                  fmt::format("repeat: \"{}\" is neither never nor always", options.repeat)};
   }
-  if (plan.negatives > 0 && !recommender.score_all) {
+  if ((plan.sampled() || options.ratings) && !recommender.score_all) {
     return Error{Code::kUnsupported,
-                 fmt::format("{}: sampled metrics need the scores of all items, "
-                             "which it cannot give; set sampled_negatives = 0",
+                 fmt::format("{}: sampled metrics and ratings need the scores of all items, "
+                             "which it cannot give; set sampled_negatives = 0 and ratings = false",
                              recommender.name)};
   }
   plan.auc = options.auc && recommender.score_all != nullptr;
-  const std::string prefix(plan.negatives > 0 ? kSampled : "");
+  const std::string prefix(plan.sampled() ? kSampled : "");
   for (const Metric& metric : all_metrics()) {
     if (metric.of_list != nullptr) {
       for (const std::size_t k : plan.cutoffs) {
@@ -82,20 +102,17 @@ Result<Plan> make_plan(const Recommender& recommender, const EvaluateOptions& op
   return plan;
 }
 
-void distinct_items(std::span<const HistoryEvent> history, std::vector<ItemIndex>& items) {
-  items.clear();
-  for (const HistoryEvent& event : history) items.push_back(event.item);
-  std::sort(items.begin(), items.end());
-  items.erase(std::unique(items.begin(), items.end()), items.end());
-}
-
 // A case as it is asked: what its person has, and what counts as truth.
 struct Question {
   std::vector<ItemIndex> owned, truth;  // ascending
 
-  Question(const EvaluationCase& c, bool never_repeat) {
-    distinct_items(c.history, owned);
-    if (never_repeat) {
+  Question(const EvaluationCase& c, const Plan& plan) {
+    for (const HistoryEvent& event : c.history) {
+      if (plan.seen[static_cast<std::size_t>(event.type)]) owned.push_back(event.item);
+    }
+    std::sort(owned.begin(), owned.end());
+    owned.erase(std::unique(owned.begin(), owned.end()), owned.end());
+    if (plan.never_repeat) {
       std::set_difference(c.truth.begin(), c.truth.end(), owned.begin(), owned.end(),
                           std::back_inserter(truth));
     } else {
@@ -105,13 +122,13 @@ struct Question {
 };
 
 // The cases whose truth is not empty, ascending.
-std::vector<std::size_t> askable(const Run& run, const Split& split, bool never_repeat) {
+std::vector<std::size_t> askable(const Run& run, const Split& split, const Plan& plan) {
   std::vector<std::uint8_t> keep(split.cases());
   parallel_for(run.pool, static_cast<std::int64_t>(split.cases()), kBatch,
                [&](std::int64_t begin, std::int64_t end) {
                  for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end);
                       ++i) {
-                   keep[i] = Question(split[i], never_repeat).truth.empty() ? 0 : 1;
+                   keep[i] = Question(split[i], plan).truth.empty() ? 0 : 1;
                  }
                });
   std::vector<std::size_t> cases;
@@ -134,7 +151,7 @@ class Pass {
         plan_(plan),
         lists_(lists),
         random_(run.random.fork("eval/negatives")),
-        cases_(askable(run, split, plan.never_repeat)),
+        cases_(askable(run, split, plan)),
         values_(cases_.size() * plan.columns.size()),
         exposure_(plan.cutoffs.size(), std::vector<std::uint32_t>(item_counts.size())),
         list_popularity_(cases_.size() * plan.cutoffs.size()),
@@ -193,7 +210,7 @@ void Pass::ask(std::size_t begin, std::size_t end) {
   questions.reserve(end - begin);
   for (std::size_t at = begin; at < end; ++at) {
     const EvaluationCase c = split_[cases_[at]];
-    questions.emplace_back(c, plan_.never_repeat);
+    questions.emplace_back(c, plan_);
     queries.push_back({.history = c.history, .user = c.user, .now = c.now});
   }
   std::vector<std::span<const ItemIndex>> excluded(questions.size());
@@ -201,7 +218,7 @@ void Pass::ask(std::size_t begin, std::size_t end) {
     excluded[q] = questions[q].owned;
   }
   CandidateBlock block;
-  if (plan_.negatives == 0 || lists_ != nullptr) {
+  if (!plan_.sampled() || lists_ != nullptr) {
     recommender_.recommend(queries, excluded, static_cast<int>(plan_.longest), block);
   } else {
     block.reset(queries.size(), plan_.longest);
@@ -219,12 +236,12 @@ void Pass::ask(std::size_t begin, std::size_t end) {
 
 void Pass::measure(std::size_t at, const Question& question, const Query& query,
                    std::span<const Candidate> ranked, std::vector<float>& scores) {
-  if (plan_.negatives > 0 || plan_.auc) {
+  if (plan_.sampled() || plan_.auc) {
     scores.assign(counts_.size(), 0.0f);
     recommender_.score_all(query, scores);
   }
   std::vector<ItemIndex> list;
-  if (plan_.negatives > 0) {
+  if (plan_.sampled()) {
     list = sampled_list(at, question, scores);
   } else {
     for (const Candidate& c : ranked.first(std::min(ranked.size(), plan_.longest))) {
@@ -247,8 +264,8 @@ void Pass::measure(std::size_t at, const Question& question, const Query& query,
   }
 }
 
-// The truth and so many random other items, distinct and neither truth nor excluded, ranked by
-// score. Fewer where the catalogue has fewer.
+// The truth and the items that it is ranked among, by score: those that the case names, or random
+// ones that are neither truth nor excluded (fewer where the catalogue has fewer).
 std::vector<ItemIndex> Pass::sampled_list(std::size_t at, const Question& question,
                                           std::span<const float> scores) const {
   const Random random = random_.fork(cases_[at]);
@@ -256,7 +273,14 @@ std::vector<ItemIndex> Pass::sampled_list(std::size_t at, const Question& questi
     return std::binary_search(sorted.begin(), sorted.end(), i);
   };
   std::set<ItemIndex> drawn;
-  const std::uint64_t tries = scores.empty() ? 0 : 20 * std::uint64_t{plan_.negatives};
+  const EvaluationCase asked = split_[cases_[at]];
+  for (const ItemIndex i : asked.against) {
+    const bool left = plan_.never_repeat && contains(question.owned, i) &&
+                      std::binary_search(asked.truth.begin(), asked.truth.end(), i);
+    if (!left) drawn.insert(i);  // truth that left the question is no rival either
+  }
+  const std::uint64_t tries =
+      scores.empty() || plan_.given ? 0 : 20 * std::uint64_t{plan_.negatives};
   for (std::uint64_t t = 0; t < tries && drawn.size() < plan_.negatives; ++t) {
     const ItemIndex i{static_cast<std::uint32_t>(random.below(t, scores.size()))};
     const bool out =
@@ -361,11 +385,11 @@ std::vector<MetricValue> whole_metrics(const Pass& pass, const Plan& plan,
 
 void note_peculiarities(const Run& run, const std::string& name, const Plan& plan,
                         const Evaluation& evaluation) {
-  if (plan.negatives > 0) {
+  if (plan.sampled()) {
     run.monitor.note(fmt::format(
-        "{}: sampled metrics rank the truth among {} random items; they are not comparable with "
-        "full ranking, nor models by them with each other",
-        name, plan.negatives));
+        "{}: sampled metrics rank the truth among {} items; they are not comparable with full "
+        "ranking, nor models by them with each other",
+        name, plan.given ? "listed" : fmt::format("{} random", plan.negatives)));
   }
   if (evaluation.cases == 0) {
     run.monitor.note(fmt::format("{}: none of the {} persons has anything left to find", name,
@@ -400,7 +424,7 @@ const MetricValue* Evaluation::find(std::string_view metric) const {
 Result<Evaluation> evaluate(const Run& run, const Recommender& recommender, const Split& split,
                             std::span<const std::uint32_t> item_counts,
                             const EvaluateOptions& options, EvaluatedLists* lists) {
-  VT_TRY(const Plan plan, make_plan(recommender, options));
+  VT_TRY(const Plan plan, make_plan(recommender, split, options));
   Pass pass(run, recommender, split, item_counts, plan, lists);
   const Usage before = run.monitor.usage();
   VT_TRY(pass.ask_all());
@@ -412,7 +436,11 @@ Result<Evaluation> evaluate(const Run& run, const Recommender& recommender, cons
   evaluation.cases = pass.cases();
   evaluation.skipped = split.cases() - pass.cases();
   evaluation.metrics = case_metrics(run, pass, plan, options);
-  if (plan.negatives == 0) {
+  if (options.ratings) {
+    VT_TRY(auto errors, rating_errors(run, recommender, split, item_counts.size(), options));
+    std::move(errors.begin(), errors.end(), std::back_inserter(evaluation.metrics));
+  }
+  if (!plan.sampled()) {
     auto whole = whole_metrics(pass, plan, persons_with_history(split.train()));
     std::move(whole.begin(), whole.end(), std::back_inserter(evaluation.metrics));
   }

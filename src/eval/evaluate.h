@@ -37,6 +37,8 @@ struct EvaluateOptions {
   bool auc = true;
   int sampled_negatives =
       0;  // > 0: rank the truth among so many random items; named "sampled", warned about
+  std::vector<std::string> seen = {};  // event types that make an item one that a person has
+  bool ratings = false;                // rmse and mae as well (ratings.h)
   static constexpr auto fields() {
     using O = EvaluateOptions;
     return std::tuple{
@@ -48,7 +50,13 @@ struct EvaluateOptions {
         Field{"confidence", &O::confidence, 0.5, 0.999, "of the intervals"},
         Field{"auc", &O::auc, "area under the ROC curve over all items"},
         Field{"sampled_negatives", &O::sampled_negatives, 0, 1'000'000,
-              "0: full ranking. Sampled metrics are not comparable with anything else"}};
+              "0: full ranking. Sampled metrics are not comparable with anything else"},
+        Field{"seen", &O::seen,
+              "of repeat = never: event types that make an item one that a person already has; "
+              "empty: all. With purchase alone, what somebody looked at or put into the cart can "
+              "still be listed and found"},
+        Field{"ratings", &O::ratings,
+              "rmse and mae of predicted ratings, for models whose score is a rating"}};
   }
 };
 
@@ -78,7 +86,8 @@ struct EvaluatedLists {
 
 // Deterministic for any number of threads. `item_counts`: by item, how many persons of the training
 // part have it; its size is the number of items that can be listed, and of the scores that are
-// asked for. kInvalid for an option that cannot be; kUnsupported for sampled metrics without
+// asked for. Where the split names the items that the truth is ranked among, metrics are sampled
+// ones. kInvalid for an option that cannot be; kUnsupported for sampled metrics or ratings without
 // score_all; kCancelled. A split that leaves nobody to ask gives cases = 0, values of 0, and a
 // note.
 Result<Evaluation> evaluate(const Run& run, const Recommender& recommender, const Split& split,

@@ -39,8 +39,10 @@ class PlantedShop {
     const auto users = static_cast<std::uint32_t>(persons);
     split_.emplace(Histories(offsets, events, users, kItems), "planted");
     for (std::uint32_t p = 0; p < users; ++p) {
-      split_->add_case(std::span(events).subspan(offsets[p], offsets[p + 1] - offsets[p]),
-                       truths_[p], UserIndex{p}, kNoTime);
+      split_->add_case(
+          {.history = std::span(events).subspan(offsets[p], offsets[p + 1] - offsets[p]),
+           .truth = truths_[p],
+           .user = UserIndex{p}});
     }
   }
 
@@ -261,6 +263,73 @@ TEST_F(EvaluateTest, SampledMetricsAreNamedAndWarnedAbout) {
   EXPECT_EQ(failed.error().code, Code::kUnsupported);
   const Evaluation without = evaluate(run(), lists_only, shop.split(), shop.counts(), {}).value();
   EXPECT_EQ(without.find("auc"), nullptr);
+}
+
+TEST_F(EvaluateTest, GivenItemsAreAllThatTheTruthIsRankedAmong) {
+  const PlantedShop shop(300);
+  std::vector<Items> listed(300);
+  for (std::uint64_t p = 0; p < 300; ++p) {
+    for (std::uint64_t t = 0; t < 9; ++t) {
+      listed[p].push_back(ItemIndex{static_cast<std::uint32_t>(Random(3).fork(p).below(t, 60))});
+    }
+  }
+  const Split given = against_given_items(shop.split(), listed).value();
+  const EvaluateOptions options{.cutoffs = {"3"}, .bootstrap = 0, .auc = false};
+  const Evaluation got =
+      evaluate(run(), shop.recommender("planted", 0.4), given, shop.counts(), options).value();
+  EXPECT_EQ(got.find("ndcg@3"), nullptr);
+  const MetricValue* found = got.find("sampled_ndcg@3");
+  ASSERT_NE(found, nullptr);
+  EXPECT_FALSE(monitor_.notes.empty());
+  std::size_t at = 0;
+  for (std::size_t p = 0; p < 300; ++p) {
+    Items owned = shop.history(p), truth, among = listed[p];
+    std::sort(owned.begin(), owned.end());
+    std::set_difference(shop.truth(p).begin(), shop.truth(p).end(), owned.begin(), owned.end(),
+                        std::back_inserter(truth));
+    if (truth.empty()) continue;
+    among.insert(among.end(), truth.begin(), truth.end());
+    std::sort(among.begin(), among.end());
+    among.erase(std::unique(among.begin(), among.end()), among.end());
+    std::vector<Candidate> scored;
+    for (const ItemIndex i : among) scored.push_back({i, shop.score(p, i, 0.4)});
+    std::sort(scored.begin(), scored.end(), better);
+    Items list;
+    for (const Candidate& c : scored) list.push_back(c.item);
+    std::vector<std::uint32_t> ranks;
+    find_hits(list, truth, ranks);
+    ASSERT_LT(at, found->per_case.size());
+    EXPECT_FLOAT_EQ(found->per_case[at++], static_cast<float>(ndcg({ranks, truth.size()}, 3)));
+  }
+  EXPECT_EQ(at, got.cases);
+}
+
+TEST_F(EvaluateTest, OnlySeenTypesLeaveListAndTruth) {
+  const HistoryEvent carted{.item = ItemIndex{0}, .type = EventType::kCart};
+  const HistoryEvent bought{.item = ItemIndex{1}, .type = EventType::kPurchase};
+  const std::vector<HistoryEvent> history{carted, bought};
+  Split split(Histories(std::vector<std::uint64_t>{0, 2}, std::vector<HistoryEvent>(history), 1, 3),
+              "one person");
+  const Items truth{ItemIndex{0}, ItemIndex{1}};
+  split.add_case({.history = history, .truth = truth, .user = UserIndex{0}});
+  Items excluded_of;
+  Recommender nothing{.name = "nothing", .recommend = {}, .score_all = {}};
+  nothing.recommend = [&](std::span<const Query> queries,
+                          std::span<const std::span<const ItemIndex>> excluded, int n,
+                          CandidateBlock& out) {
+    excluded_of.assign(excluded[0].begin(), excluded[0].end());
+    out.reset(queries.size(), static_cast<std::size_t>(n));
+  };
+  const std::vector<std::uint32_t> counts(3, 1);
+  EvaluatedLists lists;
+  EvaluateOptions options{.bootstrap = 0};
+  EXPECT_EQ(evaluate(run(), nothing, split, counts, options).value().cases, 0u);
+  options.seen = {"purchase"};
+  EXPECT_EQ(evaluate(run(), nothing, split, counts, options, &lists).value().cases, 1u);
+  EXPECT_EQ(excluded_of, Items{ItemIndex{1}});
+  EXPECT_EQ(lists.truth[0], Items{ItemIndex{0}});
+  options.seen = {"buys"};
+  EXPECT_EQ(evaluate(run(), nothing, split, counts, options).error().code, Code::kInvalid);
 }
 
 TEST_F(EvaluateTest, ComparisonIsPaired) {

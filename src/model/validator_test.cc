@@ -37,9 +37,9 @@ Split two_cases() {
   const std::vector<HistoryEvent> history{event_of(0)};
   Split split(testing::make_histories({history, history}, 2, 4), "two persons");
   const ItemIndex one{1}, two{2};
-  split.add_case(history, std::span(&one, 1), UserIndex{0}, kNoTime);
+  split.add_case({.history = history, .truth = {&one, 1}, .user = UserIndex{0}});
   const std::vector<ItemIndex> both{one, two};
-  split.add_case(history, both, UserIndex{1}, kNoTime);
+  split.add_case({.history = history, .truth = both, .user = UserIndex{1}});
   return split;
 }
 

@@ -34,7 +34,8 @@ Split random_split() {
                         kPersons, kItems),
               "random");
   for (std::uint32_t p = 0; p < kPersons; ++p) {
-    split.add_case({}, draw(random.fork(p), 1, p % 50 == 0 ? 60 : 8), UserIndex{p}, kNoTime);
+    const auto truth = draw(random.fork(p), 1, p % 50 == 0 ? 60 : 8);
+    split.add_case({.truth = truth, .user = UserIndex{p}});
   }
   return split;
 }
