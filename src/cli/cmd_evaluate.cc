@@ -1,16 +1,58 @@
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 #include "base/json.h"
 #include "cli/command.h"
+#include "cli/recipe_report.h"
 #include "cli/report.h"
 
 namespace vitrine {
 namespace {
 
 struct EvaluateFlags {
-  std::vector<std::string> models, metrics;
+  std::vector<std::string> models, metrics, recipes;
   std::string split, repeat, dump, output;
+  bool tune = false;
 };
+
+Result<std::string> data_folder() {
+  const char* folder = std::getenv("VITRINE_DATA");
+  if (folder != nullptr && *folder != '\0') return std::string(folder);
+  return Error{Code::kInvalid,
+               "a recipe's files are relative to the folder that VITRINE_DATA names, and it is not "
+               "set; say VITRINE_DATA=/path/to/data-sets"};
+}
+
+Status write_output(const EvaluateFlags& flags, const Value& json) {
+  if (flags.output.empty()) return {};
+  return write_file_atomically(real_files(), flags.output, to_json_pretty(json) + "\n");
+}
+
+Status tune_recipes(Session& session, const EvaluateFlags& flags, const std::string& folder) {
+  for (const std::string& path : flags.recipes) {
+    VT_TRY(const Recipe recipe, read_recipe(real_files(), path));
+    VT_TRY(const RecipeSearch search, tune_recipe(session.run(), real_files(), recipe, folder));
+    session.print(recipe_json(recipe, search), recipe_text(recipe, search));
+  }
+  return {};
+}
+
+// One table after the other; with --json a list when there are several.
+Status evaluate_recipes(Session& session, const EvaluateFlags& flags) {
+  VT_TRY(const std::string folder, data_folder());
+  if (flags.tune) return tune_recipes(session, flags, folder);
+  List all;
+  for (const std::string& path : flags.recipes) {
+    VT_TRY(const Recipe recipe, read_recipe(real_files(), path));
+    VT_TRY(const RecipeTable table, run_recipe(session.run(), real_files(), recipe, folder));
+    all.push_back(table.to_json());
+    if (!session.flags().json) session.print({}, recipe_text(table) + "\n");
+  }
+  const Value json = all.size() == 1 ? all.front() : Value(all);
+  if (session.flags().json) session.print(json, "");
+  return write_output(flags, json);
+}
 
 Status evaluate_models(Session& session, const EvaluateFlags& flags) {
   VT_TRY(const auto engine, session.engine(OpenMode::kTool));
@@ -21,9 +63,7 @@ Status evaluate_models(Session& session, const EvaluateFlags& flags) {
   VT_TRY(const EvaluationTable table,
          engine->evaluate(session.run(), split, options, flags.models, flags.dump));
   const Value json = table.to_json();
-  if (!flags.output.empty()) {
-    VT_TRY(write_file_atomically(real_files(), flags.output, to_json_pretty(json) + "\n"));
-  }
+  VT_TRY(write_output(flags, json));
   std::string text = evaluation_text(table, flags.metrics);
   if (!flags.dump.empty()) text += "Ranked lists and truth in TREC form: " + flags.dump + "\n";
   session.print(json, text);
@@ -39,18 +79,28 @@ Command evaluate_command() {
           "always in the table.\n\n"
           "  vitrine evaluate\n"
           "  vitrine evaluate ease item_knn --split last_group --repeat always\n"
-          "  vitrine evaluate --metrics ndcg@10,map@10,gini@10 --dump lists/ --output table.json\n",
+          "  vitrine evaluate --metrics ndcg@10,map@10,gini@10 --dump lists/ --output table.json\n"
+          "  VITRINE_DATA=data-sets vitrine evaluate --recipe bench/accuracy/ml1m_ease.toml\n",
           [flags](Flags& f) {
             f.arguments("model", flags->models,
                         "models of [models.*]; all of them when none is named");
-            f.choice("--split", flags->split, {"time", "last", "last_group", "random", "users"},
+            f.choice("--split", flags->split,
+                     {"time", "last", "last_group", "random", "users", "prefixes"},
                      "instead of split.kind");
             f.choice("--repeat", flags->repeat, {"never", "always"}, "instead of evaluate.repeat");
             f.list("--metrics", flags->metrics, "columns of the table; --json always has all");
             f.text("--dump", flags->dump, "folder for ranked lists and truth in TREC form");
             f.text("--output", flags->output, "file for the table as JSON");
+            f.list("--recipe", flags->recipes,
+                   "a recipe instead of this shop: ours beside published figures, from the data "
+                   "sets in VITRINE_DATA; may be repeated");
+            f.flag("--tune", flags->tune,
+                   "search the recipe's [tune] on its validation part; the test part is not asked");
           },
-          [flags](Session& session) { return evaluate_models(session, *flags); }};
+          [flags](Session& session) {
+            return flags->recipes.empty() ? evaluate_models(session, *flags)
+                                          : evaluate_recipes(session, *flags);
+          }};
 }
 
 }  // namespace vitrine

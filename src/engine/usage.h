@@ -31,6 +31,10 @@ class UsageMonitor final : public Monitor {
   SystemUsage usage_;
 };
 
+// Lets the peak of memory count from now on, so that one fit after another can be measured in one
+// process. Where the operating system does not allow it, peaks stay those of the whole process.
+void reset_memory_peak();
+
 // What lies between two readings; memory is that of the later one.
 Usage between(const Usage& before, const Usage& after);
 

@@ -1,0 +1,31 @@
+// The files of a recipe as splits.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/catalogue.h"
+#include "data/split.h"
+#include "engine/recipe.h"
+
+namespace vitrine {
+
+struct RecipeSplits {
+  Vocabulary vocabulary;
+  Catalogue catalogue;        // of [items]; empty rows without
+  std::vector<Split> splits;  // one, or one per fold
+};
+
+enum class RecipePart {
+  kTest,        // fitted on all of training, [validation_source] included
+  kValidation,  // inside the training part: what settings are chosen on; a given test file is not
+                // even opened
+};
+
+// Paths are relative to `folder`. The split and its random draws depend on run.random alone.
+// kNotFound, with the remedy, for a file that is not there; else what importing and splitting say,
+// prefixed with the recipe's path.
+Result<RecipeSplits> recipe_splits(const Run& run, FileSystem& files, const Recipe& recipe,
+                                   const std::string& folder, RecipePart part);
+
+}  // namespace vitrine
