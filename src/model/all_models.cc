@@ -4,6 +4,7 @@
 #include "model/als.h"
 #include "model/basket.h"
 #include "model/blend.h"
+#include "model/bpr.h"
 #include "model/ease.h"
 #include "model/item_knn.h"
 #include "model/lightgcn.h"
@@ -69,6 +70,8 @@ constexpr ModelKind kModels[] = {
         "implicit matrix factorisation by alternating least squares; any number of items"),
     row<MfOptions, fit_mf, load_mf>(
         "predicts ratings, in their unit; for showing a rating: a list by it ranks poorly"),
+    row<BprOptions, fit_bpr, load_bpr>(
+        "factors by gradient descent: what was taken ranks above what was not"),
     row<SlimOptions, fit_slim, load_slim>(
         "sparse linear item-to-item model by elastic net: for large catalogues"),
     row<UserKnnOptions, fit_user_knn, load_user_knn>(

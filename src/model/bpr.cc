@@ -1,0 +1,84 @@
+#include "model/bpr.h"
+
+#include <cmath>
+
+#include "base/kernels.h"
+#include "model/bpr_sgd.h"
+#include "model/epochs.h"
+#include "model/memory.h"
+
+namespace vitrine {
+namespace {
+
+// Scores that say 1 for what was taken and 0 for everything, on average: the targets of the
+// fold-in. No list changes.
+struct Scaled {
+  Matrix users;
+  std::vector<float> biases;
+};
+
+Scaled scaled(const BprTrainer& trainer, const SparseRows& cells,
+              std::span<const std::uint32_t> item_counts) {
+  const auto users = trainer.users(), items = trainer.items();
+  const std::span<const float> biases = trainer.biases();
+  double taken = 0, bias = 0, persons = 0, seen = 0;
+  Matrix mean(2, users.cols);  // of the persons' vectors, of the items'
+  for (std::int64_t u = 0; u < users.rows; ++u) {
+    const auto row = cells.row(static_cast<std::size_t>(u));
+    if (row.empty()) continue;
+    ++persons;
+    kernels().axpy(1, users.row(u).data(), mean.row(0).data(), users.cols);
+    for (const std::uint32_t i : row) {
+      taken += double{kernels().dot(users.row(u).data(), items.row(i).data(), users.cols)};
+      taken += double{biases[i]};
+    }
+  }
+  for (std::size_t i = 0; i < item_counts.size(); ++i) {
+    if (item_counts[i] == 0) continue;
+    ++seen;
+    bias += double{biases[i]};
+    kernels().axpy(1, items.row(static_cast<std::int64_t>(i)).data(), mean.row(1).data(),
+                   items.cols);
+  }
+  double zero = 0, unit = 1;
+  if (seen > 0) {
+    const double pair = kernels().dot(mean.row(0).data(), mean.row(1).data(), users.cols);
+    zero = pair / (persons * seen) + bias / seen;
+    unit = taken / static_cast<double>(cells.columns.size()) - zero;
+    if (!(unit > 1e-3)) unit = 1;
+  }
+  Scaled result{Matrix(users.rows, users.cols), {biases.begin(), biases.end()}};
+  const auto factor = static_cast<float>(1 / unit);
+  for (std::int64_t u = 0; u < users.rows; ++u) {
+    kernels().axpy(factor, users.row(u).data(), result.users.row(u).data(), users.cols);
+  }
+  for (float& b : result.biases) b = static_cast<float>((double{b} - zero) / unit);
+  return result;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<const Model>> fit_bpr(const Run& run, const BprOptions& options,
+                                             const TrainingSet& set) {
+  const SparseRows& cells = set.interactions.by_row;
+  const std::vector<std::uint32_t> counts = item_counts(set.histories);
+  const auto rows = static_cast<double>(cells.rows() + counts.size());
+  // Training, and the copies of a finished model.
+  VT_TRY(check_factor_memory(BprOptions::kName, 4 * sizeof(float) * rows, options.factors,
+                             options.memory_limit_mb));
+  BprTrainer trainer(run, options, cells, counts);
+  Epochs epochs(run, set.validator, BprOptions::kName, options.epochs,
+                [&]() -> Result<std::unique_ptr<const Model>> {
+                  const Scaled state = scaled(trainer, cells, counts);
+                  return finish_factors(run, options, set,
+                                        {trainer.items(), state.users.view(), state.biases});
+                });
+  while (epochs.next()) trainer.epoch(epochs.done());
+  return epochs.model();
+}
+
+Result<std::unique_ptr<const Model>> load_bpr(ArchiveReader& reader, const Catalogue&) {
+  return load_factors<BprOptions>(reader);
+}
+
+}  // namespace vitrine
