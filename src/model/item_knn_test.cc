@@ -216,6 +216,37 @@ TEST(ItemKnn, OrderMatters) {
   EXPECT_EQ(scores_of(*model, std::span(&one, 1), 3), (std::vector<float>{0.25f, 0, 0.5f}));
 }
 
+TEST(ItemKnn, ThePredictionOfTheTextbook) {
+  // Three users rate three items: A (5, 3, 2), B (4, 5, 1), C (2, 4, 5); A's rating of item 3 were
+  // unknown. Cosines of the columns of B and C:
+  //   1, 3: (4 1 + 2 5) / (sqrt(20) sqrt(26)) = 14 / 22.80 = .6139
+  //   2, 3: (5 1 + 4 5) / (sqrt(41) sqrt(26)) = 25 / 32.65 = .7657
+  const Histories others = make_histories({{event_of(0, 4), event_of(1, 5), event_of(2, 1)},
+                                           {event_of(0, 2), event_of(1, 4), event_of(2, 5)}},
+                                          2, 3);
+  ItemKnnOptions options;
+  options.source_exponent = options.target_exponent = 0.5;
+  options.person_exponent = options.shrinkage = 0;
+  options.window = 0;
+  options.distance_decay = options.backward = options.history_decay = 1;
+  const auto model = fit_on(fit_item_knn, options, others);
+  const auto cosine = [&](std::uint32_t item) {
+    const HistoryEvent event = event_of(item);
+    return double{scores_of(*model, std::span(&event, 1), 3)[2]};
+  };
+  EXPECT_NEAR(cosine(0), 0.6139, 0.00005);
+  EXPECT_NEAR(cosine(1), 0.7657, 0.00005);
+  // The model lists the weighted sum, .6139 5 + .7657 3 = 5.3667; the textbook divides by the sum
+  // of the cosines: 5.3667 / 1.3796 = 3.890
+  const std::vector<HistoryEvent> a{event_of(0, 5), event_of(1, 3)};
+  const double sum = scores_of(*model, a, 3)[2], cosines = cosine(0) + cosine(1);
+  EXPECT_NEAR(sum, 5.3667, 0.0005);
+  EXPECT_NEAR(sum / cosines, 3.890, 0.0005);
+  // Mean-centred, the items' means of B and C being 3, 4.5 and 3:
+  //   3 + (.6139 (5 - 3) + .7657 (3 - 4.5)) / 1.3796 = 3 + .0793 / 1.3796 = 3.0575
+  EXPECT_NEAR(3 + (cosine(0) * (5 - 3) + cosine(1) * (3 - 4.5)) / cosines, 3.0575, 0.0005);
+}
+
 TEST(ItemKnn, APersonCountsWithTheLastEventsOnly) {
   std::vector<HistoryEvent> endless(kFitEventsMax + 5, event_of(1));
   endless.front().item = ItemIndex{0};
