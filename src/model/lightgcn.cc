@@ -2,6 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "base/kernels.h"
 #include "model/epochs.h"
 #include "model/lightgcn_trainer.h"
 
@@ -22,6 +28,33 @@ Status check_memory(const LightGcnOptions& options, const Interactions& interact
           std::max(1, static_cast<int>(options.factors * options.memory_limit_mb / mb) / 16 * 16))};
 }
 
+// Final vectors as the score wants them: persons, then items, and a bias for each item or none.
+struct Scored {
+  Matrix vectors;
+  std::vector<float> biases;
+};
+
+Scored scored(const LightGcnOptions& options, const Interactions& interactions, Matrix vectors) {
+  Scored s{std::move(vectors), {}};
+  if (options.loss == "bpr") return s;
+  for (std::int64_t n = 0; n < s.vectors.rows(); ++n) {
+    const std::span<float> row = s.vectors.row(n);
+    const float length = std::sqrt(kernels().dot(row.data(), row.data(), s.vectors.cols()));
+    if (!(length > 0)) continue;
+    for (float& v : row) v /= length;
+  }
+  std::size_t most = 1;
+  for (std::uint32_t i = 0; i < interactions.items; ++i) {
+    most = std::max(most, interactions.by_item.row(i).size());
+  }
+  for (std::uint32_t i = 0; i < interactions.items; ++i) {
+    const auto persons = static_cast<double>(interactions.by_item.row(i).size());
+    const double share = std::max(persons, 1.0) / static_cast<double>(most);
+    s.biases.push_back(static_cast<float>(options.temperature * std::log(share)));
+  }
+  return s;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<const Model>> fit_lightgcn(const Run& run, const LightGcnOptions& options,
@@ -30,11 +63,12 @@ Result<std::unique_ptr<const Model>> fit_lightgcn(const Run& run, const LightGcn
   LightGcnTrainer trainer(run, options, set.interactions);
   const auto persons = static_cast<std::int64_t>(set.interactions.by_row.rows());
   const auto finished = [&] {
-    const Matrix vectors = trainer.vectors();
-    const MatrixView<const float> all = vectors.view();
+    const Scored now = scored(options, set.interactions, trainer.vectors());
+    const MatrixView<const float> all = now.vectors.view();
     const FactorState state{
         {all.data + persons * all.stride, all.rows - persons, all.cols, all.stride},
-        {all.data, persons, all.cols, all.stride}};
+        {all.data, persons, all.cols, all.stride},
+        now.biases};
     return finish_factors(run, options, set, state);
   };
   Epochs epochs(run, set.validator, LightGcnOptions::kName, options.epochs, finished,

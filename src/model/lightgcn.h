@@ -2,12 +2,19 @@
 // meet. He et al., "LightGCN: simplifying and powering graph convolution network for
 // recommendation", SIGIR 2020. One embedding e per person and item is learned; final vectors are
 // the mean of the layers of convolution (graph_propagation.h, equations 7 and 8 of the paper) and a
-// score is their product, here of the person's with the item's.
+// score is a product of the person's and the item's.
 //
 // Losses (pair_losses.h): `softmax`, of cosines over a temperature against negatives that a batch
-// shares, which needs few and large batches, and `bpr`, the paper's. Both add
-// l2 / 2 |e|^2 of the embeddings that a batch names, per pair. Adam, its rate falling in a line to
-// zero over `epochs`.
+// shares, which needs few and large batches, and `bpr`, the paper's. Negatives of the softmax are
+// drawn as often as people took them, so the cosine learns ln p(i | u) - ln p(i), and the score
+// puts ln p(i) back (f_i: how many took item i):
+//
+//   score(u, i) = cos(v_u, v_i) + temperature * ln f_i     (softmax; up to a constant)
+//   score(u, i) = v_u . v_i                                (bpr)
+//
+// Where there are no more items than negatives, each is there once, with the weight that as many
+// draws would give it. Both losses add l2 / 2 |e|^2 of the embeddings that a batch names, per pair.
+// Adam, its rate falling in a line to zero over `epochs`.
 //
 // Every step convolves the whole graph forward and back: about 4.7 products of 2 |A| rows of
 // 2 * factors bytes at two layers and more. The same bytes for any number of threads.
@@ -29,7 +36,6 @@ struct LightGcnOptions {
   std::string loss = "softmax";
   double temperature = 0.1;
   int negatives = 1024;
-  double popular_negatives = 1;
   int batch = 2048;
   int epochs = 20;
   double learning_rate = 0.01;
@@ -52,9 +58,7 @@ struct LightGcnOptions {
         Field{"temperature", &O::temperature, 0.01, 10.0,
               "of the softmax; less looks harder at the most similar negatives"},
         Field{"negatives", &O::negatives, 1, 65'536,
-              "items that a batch of the softmax shares; all items where there are fewer"},
-        Field{"popular_negatives", &O::popular_negatives, 0.0, 1.0,
-              "share of the negatives drawn as often as people took them, the rest evenly"},
+              "of the softmax, shared by a batch; all items where there are fewer"},
         Field{"batch", &O::batch, 1, 1 << 20,
               "pairs of one step; each step convolves the whole graph, so fewer steps are faster"},
         Field{"epochs", &O::epochs, 1, 10'000, "passes over all pairs"},

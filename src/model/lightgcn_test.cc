@@ -73,7 +73,9 @@ double objective(const LightGcnOptions& options, const Interactions& x, const Pa
     for (std::uint32_t n = 0; n < batch.negatives.size(); ++n) {
       const auto first = batch.dropped.begin() + batch.dropped_offsets[p];
       const auto last = batch.dropped.begin() + batch.dropped_offsets[p + 1];
-      if (std::find(first, last, n) == last) total += std::exp(score(u, batch.negatives[n]));
+      if (std::find(first, last, n) != last) continue;
+      const double weight = batch.log_weights.empty() ? 1 : std::exp(batch.log_weights[n]);
+      total += weight * std::exp(score(u, batch.negatives[n]));
     }
     loss += std::log(total) - score(u, i);
   }

@@ -114,18 +114,21 @@ void LightGcnTrainer::draw_one_each(const Random& random, std::int64_t begin, st
 }
 
 void LightGcnTrainer::draw_shared(const Random& random) {
-  const bool all = static_cast<std::uint32_t>(options_.negatives) >= interactions_.items;
-  const std::uint32_t count =
-      all ? interactions_.items : static_cast<std::uint32_t>(options_.negatives);
   const auto& taken = interactions_.by_row.columns;
-  const auto popular = static_cast<std::uint32_t>(options_.popular_negatives * count);
-  for (std::uint32_t n = 0; n < count; ++n) {
-    std::uint32_t item = n;
-    if (!all) {
-      item = n < popular ? taken[random.below(n, taken.size())]
-                         : static_cast<std::uint32_t>(random.below(n, interactions_.items));
+  const auto count = static_cast<std::uint32_t>(options_.negatives);
+  if (count < interactions_.items) {
+    for (std::uint32_t n = 0; n < count; ++n) {
+      const std::uint32_t item = taken[random.below(n, taken.size())];
+      batch_.negatives.push_back(place_of(graph_.item_node(item)));
     }
+    return;
+  }
+  const double draws = static_cast<double>(count) / static_cast<double>(taken.size());
+  for (std::uint32_t item = 0; item < interactions_.items; ++item) {
+    const auto persons = static_cast<double>(interactions_.by_item.row(item).size());
+    if (persons == 0) continue;
     batch_.negatives.push_back(place_of(graph_.item_node(item)));
+    batch_.log_weights.push_back(static_cast<float>(std::log(draws * persons)));
   }
 }
 

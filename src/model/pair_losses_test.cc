@@ -41,7 +41,8 @@ double slow_softmax(const PairBatch& batch, const Rows& v, double temperature) {
     const auto last = batch.dropped.begin() + batch.dropped_offsets[p + 1];
     for (std::uint32_t n = 0; n < batch.negatives.size(); ++n) {
       if (std::find(first, last, n) != last) continue;
-      total += score(batch.persons[p], batch.negatives[n]);
+      const double weight = batch.log_weights.empty() ? 1 : std::exp(batch.log_weights[n]);
+      total += weight * score(batch.persons[p], batch.negatives[n]);
     }
     loss -= std::log(own / total);
   }
@@ -68,6 +69,11 @@ Case arbitrary_case(bool shared, std::size_t pairs) {
   }
   const std::size_t negatives = shared ? *rc::gen::inRange<std::size_t>(1, 40) : pairs;
   for (std::size_t n = 0; n < negatives; ++n) c.batch.negatives.push_back(some());
+  if (*rc::gen::arbitrary<bool>()) {
+    for (std::size_t n = 0; n < negatives; ++n) {
+      c.batch.log_weights.push_back(static_cast<float>(random.normal(500'000 + n)));
+    }
+  }
   c.batch.dropped_offsets.push_back(0);
   for (std::size_t p = 0; p < pairs; ++p) {
     for (std::uint32_t n = 0; n < negatives; ++n) {
