@@ -35,8 +35,8 @@ Status check_memory(const Run& run, const Interactions& x, const AlsOptions& opt
   const double workspaces = static_cast<double>(std::max(longest(x.by_row), longest(x.by_item))) *
                                 1.5 * run.pool.threads() +
                             8.0 * options.factors;
-  // Both sides; a turned copy of the larger one, or the finished model with what it is packed from.
-  const double bytes = vector * (rows + items + std::max({rows, items, 3 * items}) + workspaces);
+  // Both sides, and the finished model with what it is packed from.
+  const double bytes = vector * (rows + items + 3 * items + workspaces);
   const double mb = bytes / (1 << 20);
   if (mb <= options.memory_limit_mb) return {};
   const int fitting = static_cast<int>(options.factors * options.memory_limit_mb / mb) / 16 * 16;
@@ -101,14 +101,14 @@ class Fit {
   // Solves every row of `free`, given `fixed`.
   Status solve(Side& fixed, Side& free) {
     VT_TRY(turn(fixed.vectors, free.vectors));
-    const std::vector<double> gram = gram_diagonal(fixed.vectors);
+    const std::vector<float> background = background_of(fixed.vectors);
     const std::int64_t width = options_.factors;
     std::vector<std::uint8_t> failed(static_cast<std::size_t>(free.vectors.rows() / kGrain + 1));
     parallel_for(run_.pool, free.vectors.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) {
       Ridge ridge(width);
       std::vector<float> root(static_cast<std::size_t>(width));
       for (std::int64_t r = begin; r < end; ++r) {
-        if (!solve_row(fixed, free, r, gram, root, ridge))
+        if (!solve_row(fixed, free, r, background, root, ridge))
           failed[static_cast<std::size_t>(begin / kGrain)] = 1;
       }
     });
@@ -125,42 +125,50 @@ class Fit {
     syrk(run_.pool, 1, fixed.view(), 0, basis.view());
     const auto found = eigenvectors(basis.view());
     if (!found.ok()) return Error{Code::kInvalid, "als: not finite: use more regularization"};
-    for (Matrix* side : {&fixed, &free}) {
-      if (side == &free && options_.solver == "exact") break;  // forgets where it was
-      Matrix turned(side->rows(), width);
-      gemm(run_.pool, 1, side->view(), false, basis.view(), true, 0, turned.view());
-      *side = std::move(turned);
-    }
+    turn_rows(fixed, basis);
+    if (options_.solver != "exact") turn_rows(free, basis);  // exact forgets where it was
     return {};
   }
 
-  std::vector<double> gram_diagonal(const Matrix& vectors) const {
+  void turn_rows(Matrix& rows, const Matrix& basis) const {
+    parallel_for(run_.pool, rows.rows(), kTurned, [&](std::int64_t begin, std::int64_t end) {
+      Matrix turned(end - begin, rows.cols());
+      const MatrixView<float> part{rows.row(begin).data(), end - begin, rows.cols(), rows.stride()};
+      gemm(run_.pool, 1, part, false, basis.view(), true, 0, turned.view());
+      std::copy_n(turned.data(), turned.bytes() / sizeof(float), part.data);
+    });
+  }
+
+  // The diagonal of a0 V^T V.
+  std::vector<float> background_of(const Matrix& vectors) const {
     std::vector<double> sums(static_cast<std::size_t>(options_.factors));
     for (std::int64_t i = 0; i < vectors.rows(); ++i) {
       const auto row = vectors.row(i);
       for (std::size_t k = 0; k < row.size(); ++k) sums[k] += double{row[k]} * double{row[k]};
     }
-    return sums;
+    std::vector<float> background;
+    for (const double sum : sums) {
+      background.push_back(static_cast<float>(options_.unobserved_weight * sum));
+    }
+    return background;
   }
 
-  bool solve_row(const Side& fixed, Side& free, std::int64_t r, std::span<const double> gram,
+  bool solve_row(const Side& fixed, Side& free, std::int64_t r, std::span<const float> background,
                  std::span<float> root, Ridge& ridge) const {
-    const auto columns = free.cells->row(static_cast<std::size_t>(r));
-    const auto weights = free.cells->row_weights(static_cast<std::size_t>(r));
-    if (columns.empty()) return true;
+    const SparseRows& cells = *free.cells;
+    const std::uint64_t first = cells.offsets[static_cast<std::size_t>(r)];
+    const std::uint64_t end = cells.offsets[static_cast<std::size_t>(r) + 1];
+    if (first == end) return true;
     double mass = options_.unobserved_weight * static_cast<double>(fixed.active);
-    for (const float w : weights) mass += double{w};
-    const double l = options_.regularization * std::pow(mass, options_.exponent);
-    for (std::size_t k = 0; k < root.size(); ++k)  // D^-1/2
-      root[k] = static_cast<float>(1 / std::sqrt(options_.unobserved_weight * gram[k] + l));
-    const auto n = static_cast<std::int64_t>(columns.size());
-    ridge.reset(n);
-    for (std::int64_t i = 0; i < n; ++i) {
-      const auto at = static_cast<std::size_t>(i);
-      const float* from = fixed.vectors.data() + columns[at] * fixed.vectors.stride();
-      float* to = ridge.row(i).data();
-      const float w = std::sqrt(weights[at]);
-      for (std::size_t k = 0; k < root.size(); ++k) to[k] = w * from[k] * root[k];
+    for (std::uint64_t c = first; c < end; ++c) mass += double{cells.weights[c]};
+    const auto l = static_cast<float>(options_.regularization * std::pow(mass, options_.exponent));
+    for (std::size_t k = 0; k < root.size(); ++k) root[k] = 1 / std::sqrt(background[k] + l);
+    ridge.reset(static_cast<std::int64_t>(end - first));
+    for (std::uint64_t c = first; c < end; ++c) {
+      prefetch(fixed.vectors, cells.columns, c + kAhead);
+      const auto i = static_cast<std::int64_t>(c - first);
+      const float w = std::sqrt(cells.weights[c]);
+      scale(fixed.vectors.row(cells.columns[c]).data(), root, w, ridge.row(i).data());
       ridge.target(i) = w;
     }
     const std::span<float> y = free.vectors.row(r);
@@ -180,7 +188,22 @@ class Fit {
     return solved;
   }
 
-  static constexpr std::int64_t kGrain = 64;
+  // Rows come from anywhere in memory.
+  static void prefetch(const Matrix& vectors, const Array<std::uint32_t>& columns,
+                       std::uint64_t cell) {
+    if (cell >= columns.size()) return;
+    constexpr std::int64_t kLine = 16, kLinesMax = 8;
+    const float* row = vectors.row(columns[cell]).data();
+    const std::int64_t end = std::min(vectors.cols(), kLine * kLinesMax);
+    for (std::int64_t k = 0; k < end; k += kLine) __builtin_prefetch(row + k);
+  }
+  static void scale(const float* __restrict from, std::span<const float> root, float w,
+                    float* __restrict to) {
+    for (std::size_t k = 0; k < root.size(); ++k) to[k] = from[k] * (root[k] * w);
+  }
+
+  static constexpr std::int64_t kGrain = 256, kTurned = 1024;
+  static constexpr std::uint64_t kAhead = 8;
   const Run& run_;
   const AlsOptions& options_;
   const TrainingSet& set_;
