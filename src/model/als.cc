@@ -23,6 +23,22 @@ std::size_t nonempty(const SparseRows& rows) {
   return count;
 }
 
+// n^-exponent for an item of n persons, scaled so that the mean over interactions is 1.
+std::vector<float> item_weights(const SparseRows& by_item, double exponent) {
+  double sum = 0;
+  for (std::size_t i = 0; i < by_item.rows(); ++i) {
+    const auto n = static_cast<double>(by_item.row(i).size());
+    if (n > 0) sum += std::pow(n, 1 - exponent);
+  }
+  const double scale = static_cast<double>(by_item.columns.size()) / std::max(sum, 1.0);
+  std::vector<float> weights(by_item.rows(), 1);
+  for (std::size_t i = 0; i < weights.size() && exponent > 0; ++i) {
+    const auto n = static_cast<double>(by_item.row(i).size());
+    if (n > 0) weights[i] = static_cast<float>(scale * std::pow(n, -exponent));
+  }
+  return weights;
+}
+
 std::size_t longest(const SparseRows& rows) {
   std::size_t most = 0;
   for (std::size_t r = 0; r < rows.rows(); ++r) most = std::max(most, rows.row(r).size());
@@ -51,8 +67,9 @@ Status check_memory(const Run& run, const Interactions& x, const AlsOptions& opt
 // One of the two sides: its interactions and vectors.
 struct Side {
   const SparseRows* cells;
-  std::size_t active;  // rows with interactions
-  Matrix vectors;      // by row; zero without interactions
+  std::size_t active;          // rows with interactions
+  std::vector<float> weights;  // by row, of each of its interactions
+  Matrix vectors;              // by row; zero without interactions
 };
 
 class Fit {
@@ -60,15 +77,20 @@ class Fit {
   Fit(const Run& run, const AlsOptions& options, const TrainingSet& set, const Factors* previous)
       : run_(run), options_(options), set_(set) {
     const Interactions& x = set.interactions;
-    persons_ = {&x.by_row, nonempty(x.by_row),
-                Matrix(static_cast<std::int64_t>(x.by_row.rows()), options.factors)};
-    items_ = {&x.by_item, nonempty(x.by_item), Matrix(x.items, options.factors)};
+    const std::size_t persons = x.by_row.rows();
+    persons_ = {&x.by_row, nonempty(x.by_row), std::vector<float>(persons, 1),
+                Matrix(static_cast<std::int64_t>(persons), options.factors)};
+    items_ = {&x.by_item, nonempty(x.by_item), item_weights(x.by_item, options.item_exponent),
+              Matrix(x.items, options.factors)};
     start(previous);
   }
 
   Result<std::unique_ptr<const Model>> fit() {
-    Epochs epochs(run_, set_.validator, AlsOptions::kName, options_.epochs,
-                  [this] { return finish_factors(run_, options_, set_, {items_.vectors.view()}); });
+    Epochs epochs(run_, set_.validator, AlsOptions::kName, options_.epochs, [this] {
+      FactorState state{items_.vectors.view()};
+      state.weights = items_.weights;
+      return finish_factors(run_, options_, set_, state);
+    });
     while (epochs.next()) {
       VT_TRY(solve(items_, persons_));
       VT_TRY(epochs.part(1, 2));
@@ -159,17 +181,20 @@ class Fit {
     const std::uint64_t first = cells.offsets[static_cast<std::size_t>(r)];
     const std::uint64_t end = cells.offsets[static_cast<std::size_t>(r) + 1];
     if (first == end) return true;
+    ridge.reset(static_cast<std::int64_t>(end - first));
     double mass = options_.unobserved_weight * static_cast<double>(fixed.active);
-    for (std::uint64_t c = first; c < end; ++c) mass += double{cells.weights[c]};
+    for (std::uint64_t c = first; c < end; ++c) {
+      const float w = cells.weights[c] * free.weights[static_cast<std::size_t>(r)] *
+                      fixed.weights[cells.columns[c]];
+      ridge.target(static_cast<std::int64_t>(c - first)) = std::sqrt(w);
+      mass += double{w};
+    }
     const auto l = static_cast<float>(options_.regularization * std::pow(mass, options_.exponent));
     for (std::size_t k = 0; k < root.size(); ++k) root[k] = 1 / std::sqrt(background[k] + l);
-    ridge.reset(static_cast<std::int64_t>(end - first));
     for (std::uint64_t c = first; c < end; ++c) {
       prefetch(fixed.vectors, cells.columns, c + kAhead);
       const auto i = static_cast<std::int64_t>(c - first);
-      const float w = std::sqrt(cells.weights[c]);
-      scale(fixed.vectors.row(cells.columns[c]).data(), root, w, ridge.row(i).data());
-      ridge.target(i) = w;
+      scale(fixed.vectors.row(cells.columns[c]).data(), root, ridge.target(i), ridge.row(i).data());
     }
     const std::span<float> y = free.vectors.row(r);
     bool solved = true;
@@ -203,7 +228,7 @@ class Fit {
   }
 
   static constexpr std::int64_t kGrain = 256, kTurned = 1024;
-  static constexpr std::uint64_t kAhead = 8;
+  static constexpr std::uint64_t kAhead = 16;
   const Run& run_;
   const AlsOptions& options_;
   const TrainingSet& set_;

@@ -5,6 +5,9 @@
 //       + sum_u l_u |x_u|^2 + sum_i l_i |y_i|^2
 //   l_u = regularization * (sum_i w_ui + a0 |items|)^exponent, and the same for l_i
 //
+// where w is the weight of the interaction times n^-item_exponent for an item that n persons took
+// (scaled: on average 1), so that what everybody takes says less of a person.
+//
 // Hu, Koren, Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008, with
 // the loss and the frequency-scaled regularisation of Rendle, Krichene, Zhang, Koren, "Revisiting
 // the performance of iALS on item recommendation benchmarks", RecSys 2022, equations 3 and 5.
@@ -33,6 +36,7 @@ struct AlsOptions {
   double unobserved_weight = 0.1;
   double regularization = 0.003;
   double exponent = 1;
+  double item_exponent = 0;
   std::string solver = "exact";
   int block = 128;
   int memory_limit_mb = 8192;
@@ -51,6 +55,8 @@ struct AlsOptions {
               "L2 regularisation, scaled by frequency"},
         Field{"exponent", &O::exponent, 0.0, 2.0,
               "how regularisation grows with the frequency; 0: the same for all"},
+        Field{"item_exponent", &O::item_exponent, 0.0, 1.0,
+              "an interaction with an item of n persons weighs n^-exponent, on average 1"},
         Field{"solver", &O::solver, "exact|block|cg",
               "how a row is solved: exactly, by blocks of columns, or by conjugate gradients"},
         Field{"block", &O::block, 16, 2048, "columns of a block, a multiple of 16"},

@@ -35,6 +35,16 @@ class SlowAls {
       for (std::size_t c = 0; c < x.by_row.row(r).size(); ++c)
         weights_[r][x.by_row.row(r)[c]] = double{x.by_row.row_weights(r)[c]};
     }
+    double sum = 0;
+    for (std::size_t i = 0; i < x.items; ++i) {
+      const auto n = static_cast<double>(x.by_item.row(i).size());
+      if (n == 0) continue;
+      for (auto& row : weights_) row[i] *= std::pow(n, -options.item_exponent);
+      sum += n * std::pow(n, -options.item_exponent);
+    }
+    for (auto& row : weights_) {
+      for (double& w : row) w *= static_cast<double>(x.by_row.columns.size()) / sum;
+    }
     persons_.assign(weights_.size(), std::vector<double>(start[0].size()));
   }
   void epoch() {
@@ -112,6 +122,7 @@ TEST(Als, IsAlternatingLeastSquares) {
     options.unobserved_weight = *rc::gen::element(0.0, 0.1, 0.5);
     options.regularization = *rc::gen::element(0.02, 0.3);
     options.exponent = *rc::gen::element(0.0, 0.5, 1.0);
+    options.item_exponent = *rc::gen::element(0.0, 0.7);
     options.epochs = 1;
     const Interactions interactions = build_interactions(histories, merge);
     if (interactions.by_row.columns.empty()) return;
@@ -176,6 +187,7 @@ TEST(Als, NoEpochRaisesTheLoss) {
   const Interactions interactions = build_interactions(histories, {});
   for (const char* solver : {"exact", "block", "cg"}) {
     AlsOptions options;
+    options.item_exponent = 0;
     options.solver = solver;
     options.factors = 24;
     options.block = 16;
@@ -196,6 +208,7 @@ TEST(Als, RecoversAPlantedLowRankMatrix) {
     AlsOptions options;
     options.solver = solver;
     options.factors = kTastes;
+    options.item_exponent = 0;
     options.epochs = 20;
     const auto model = fitted(options, histories);
     for (std::size_t r = 0; r < histories.rows(); ++r) {
@@ -234,6 +247,7 @@ TEST(Als, StartsFromThePreviousModel) {
   const Catalogue catalogue;
   const TrainingSet set{after, interactions, catalogue};
   AlsOptions options;
+  options.item_exponent = 0;
   options.factors = 16;
   options.epochs = 30;
   const auto previous = fitted(options, before);

@@ -56,11 +56,13 @@ Result<Factors> Factors::create(const Run& run, const TrainingSet& set, const Fa
   const Interactions& interactions = set.interactions;
   VT_CHECK(state.items.rows == std::int64_t{interactions.items});
   VT_CHECK(state.biases.empty() || state.biases.size() == interactions.items);
+  VT_CHECK(state.weights.empty() || state.weights.size() == interactions.items);
   Factors f;
   f.fold_in_ = fold_in;
   f.biased_ = !state.biases.empty();
   f.width_ = state.items.cols;
   f.seen_ = seen_items(interactions);
+  f.item_weights_ = std::vector<float>(state.weights.begin(), state.weights.end());
   const auto weights = interactions.by_row.weights.span();
   f.binary_ = std::all_of(weights.begin(), weights.end(), [](float w) { return w == 1; });
 
@@ -134,7 +136,8 @@ std::vector<WeightedRow> Factors::cells_of(std::span<const HistoryEvent> history
   std::vector<WeightedRow> cells;
   for (const HistoryEvent& event : history) {
     if (!seen(raw(event.item)) || !(event.weight > 0)) continue;
-    cells.push_back({raw(event.item), binary_ ? 1 : event.weight});
+    const float own = item_weights_.empty() ? 1 : item_weights_[raw(event.item)];
+    cells.push_back({raw(event.item), binary_ ? own : own * event.weight});
   }
   std::sort(cells.begin(), cells.end(), [](const WeightedRow& a, const WeightedRow& b) {
     return a.row != b.row ? a.row < b.row : a.weight > b.weight;
@@ -261,6 +264,7 @@ void Factors::save(ArchiveWriter& writer) const {
   writer.document("factors/binary", binary_);
   writer.tensor("factors/items", item_values_, {vectors_.rows, stride_});
   writer.tensor("factors/seen", seen_);
+  writer.tensor("factors/item_weights", item_weights_);
   writer.tensor("factors/users", user_values_,
                 {static_cast<std::int64_t>(fingerprints_.size()), user_stride_});
   writer.tensor("factors/fingerprints", fingerprints_);
@@ -282,6 +286,7 @@ Result<Factors> Factors::load(ArchiveReader& reader, std::uint32_t items, const 
   VT_TRY(f.item_values_, reader.tensor<float>("factors/items"));
   VT_TRY(f.user_values_, reader.tensor<float>("factors/users"));
   VT_TRY(f.seen_, reader.tensor<std::uint32_t>("factors/seen"));
+  VT_TRY(f.item_weights_, reader.tensor<float>("factors/item_weights"));
   VT_TRY(f.fingerprints_, reader.tensor<std::uint64_t>("factors/fingerprints"));
   VT_TRY(const auto item_shape, reader.shape("factors/items"));
   VT_TRY(const auto user_shape, reader.shape("factors/users"));
@@ -293,6 +298,12 @@ Result<Factors> Factors::load(ArchiveReader& reader, std::uint32_t items, const 
   const auto users = static_cast<std::int64_t>(f.fingerprints_.size());
   if (user_shape != std::vector<std::int64_t>{users, f.user_stride_}) {
     return corrupt("one vector per fingerprint of a user");
+  }
+  if (!f.item_weights_.empty() && f.item_weights_.size() != items) {
+    return corrupt("one weight per item, or none");
+  }
+  for (const float w : f.item_weights_) {
+    if (!(w >= 0) || !std::isfinite(w)) return corrupt("weights of items must be finite");
   }
   for (std::size_t s = 0; s < f.seen_.size(); ++s) {
     if (f.seen_[s] >= items || (s > 0 && f.seen_[s] <= f.seen_[s - 1])) {

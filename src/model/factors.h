@@ -9,11 +9,11 @@
 //   u = argmin  sum_{i in H} w_i (1 - u.v_i - b_i)^2 + a0 sum_j (u.v_j + b_j)^2 + l |u|^2
 //   l = regularization * (sum_{i in H} w_i + a0 N)^exponent
 //
-// over the distinct items H of the history (w: the best event weight; 1 where the interactions are
-// binary) and all N items that training saw. Vectors are kept in the eigenbasis of sum_j v_j v_j^T,
-// which changes no dot product and makes the background term diagonal, D: a history of n < k items
-// costs n^2 k by (D + V^T W V)^-1 V^T = D^-1 V^T (W^-1 + V D^-1 V^T)^-1, a longer one n k^2 +
-// k^3/3.
+// over the distinct items H of the history (w: the best event weight, 1 where the interactions are
+// binary, times the weight of the item where the model has one) and all N items that training saw.
+// Vectors are kept in the eigenbasis of sum_j v_j v_j^T, which changes no dot product and makes the
+// background term diagonal, D: a history of n < k items costs n^2 k by (D + V^T W V)^-1 V^T = D^-1
+// V^T (W^-1 + V D^-1 V^T)^-1, a longer one n k^2 + k^3/3.
 //
 // Only items with interactions are listed; others score 0. A history without such an item gives an
 // empty list. Retrieval is index/scan.h, so lists and scores agree to the bit.
@@ -41,9 +41,10 @@ struct FoldIn {
 
 // What fitting leaves. Views: the state may go on changing after Factors was made of it.
 struct FactorState {
-  MatrixView<const float> items;    // set.interactions.items rows
-  MatrixView<const float> users{};  // by history row, at least the users; no rows: no user rows
-  std::span<const float> biases{};  // one per item, or none
+  MatrixView<const float> items;     // set.interactions.items rows
+  MatrixView<const float> users{};   // by history row, at least the users; no rows: no user rows
+  std::span<const float> biases{};   // one per item, or none
+  std::span<const float> weights{};  // of an interaction with each item, above 0; none: 1
 };
 
 // Immutable; thread-safe.
@@ -89,6 +90,7 @@ class Factors {
   Array<float> user_values_;           // rows of user_stride_
   Array<std::uint64_t> fingerprints_;  // by user, 0: no row
   Array<std::uint32_t> seen_;          // items with interactions, ascending
+  Array<float> item_weights_;          // by item, or none
 
   MatrixView<const float> vectors_;       // of item_values_, the bias as a column
   std::vector<std::uint8_t> seen_flags_;  // by item
