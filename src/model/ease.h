@@ -13,8 +13,8 @@
 // Two solvers, chosen by `solver` or, if that is "auto", by size: dense where at most
 // `dense_items_max` items have interactions and the matrix is within memory_limit_mb, else sparse.
 //
-//   dense   one inverse over the items with interactions. items^3 multiplications in float32 and
-//           4 items^2 bytes, once. Lists every such item.
+//   dense   one inverse over the items with interactions. items^3 / 2 multiplications in float32
+//           and 4 items^2 bytes, once. Lists every such item.
 //   sparse  the regression of each item on its best `candidates` alone
 //           (model/item_regressions.h), each solved by its own Cholesky factor: a sparse B as in
 //           Steck, "Markov random fields for collaborative filtering", NeurIPS 2019, with a
@@ -44,7 +44,7 @@ struct EaseOptions {
   int dense_items_max = 10'000;
   int candidates = 100;
   std::vector<std::string> attributes;
-  double attribute_lambda = 1;
+  double attribute_lambda = 10;
   int memory_limit_mb = 8192;
 
   static constexpr std::string_view kName = "ease";
