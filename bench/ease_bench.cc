@@ -1,4 +1,5 @@
-// What `ease` and `slim` cost beside the machine's limits. Usage: ease_bench [threads] [repeats of dense]
+// What `ease` and `slim` cost beside the limits of the machine. Usage: ease_bench [threads]
+// [repeats of dense]
 //
 //   dense   the inverse of ease against the products of the same library: items^3 operations (half
 //           of them multiplications) at the rate of a 2,048 x 2,048 product
@@ -103,8 +104,7 @@ Status measure(int threads, int repeats) {
   const Fit slim = [](const Run& r, const TrainingSet& set) { return fit_slim(r, {}, set); };
   const Histories small = planted({20'000, 6'000, 60, 20});
   const double side = small.items();
-  VT_TRY(
-      report(run, "ease, dense, 6,000 items", small, repeats, ease, side * side * side, rate));
+  VT_TRY(report(run, "ease, dense, 6,000 items", small, repeats, ease, side * side * side, rate));
   const Histories large = planted({100'000, 100'000, 400, 20});
   fmt::print("{} persons, {} items, {} events:\n", large.rows(), large.items(), large.size());
   VT_TRY(report(run, "ease, sparse, 100,000 items", large, 1, ease, 0, rate));

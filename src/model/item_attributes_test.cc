@@ -8,6 +8,7 @@
 
 #include "model/ease.h"
 #include "model/model_testing.h"
+#include "tests/memory_files.h"
 
 namespace vitrine {
 namespace {
@@ -170,8 +171,13 @@ TEST(ItemAttributes, NewItemsAreMixes) {
   }));
 }
 
+struct Shop {
+  Histories histories;
+  Catalogue catalogue;
+};
+
 // Six tastes of ten items each; the last two of each taste are new, and one of those not available.
-TEST(ItemAttributes, ListNewItemsToThoseOfTheirTaste) {
+Shop shop_with_new_items() {
   const Random random(4);
   std::vector<std::vector<HistoryEvent>> rows(200);
   for (std::uint64_t d = 0; d < 1600; ++d) {
@@ -185,12 +191,22 @@ TEST(ItemAttributes, ListNewItemsToThoseOfTheirTaste) {
     item.available = i < 54;
     catalogue.put(ItemIndex{i}, item);
   }
-  const Histories histories = testing::make_histories(rows, 200, 60);
+  return {testing::make_histories(rows, 200, 60), std::move(catalogue)};
+}
+
+EaseOptions options_for(const std::string& solver) {
+  EaseOptions options;
+  options.lambda = 20;
+  options.solver = solver;
+  options.attributes = {"category"};
+  options.attribute_lambda = 1;
+  return options;
+}
+
+TEST(ItemAttributes, ListNewItemsToThoseOfTheirTaste) {
+  const auto [histories, catalogue] = shop_with_new_items();
   for (const std::string solver : {"dense", "sparse"}) {
-    EaseOptions options;
-    options.lambda = 20;
-    options.solver = solver;
-    options.attributes = {"category"};
+    const EaseOptions options = options_for(solver);
     const auto model = fit_on(fit_ease, options, histories, {}, catalogue);
     for (std::uint32_t taste = 0; taste < 6; ++taste) {
       const std::vector<HistoryEvent> history{event_of(taste), event_of(6 + taste)};
@@ -208,6 +224,70 @@ TEST(ItemAttributes, ListNewItemsToThoseOfTheirTaste) {
         EXPECT_EQ(raw(c.item) % 6, taste) << solver;
       }
     }
+  }
+}
+
+// Says cancel at the given call.
+class CancelAt final : public Monitor {
+ public:
+  explicit CancelAt(int call) : left_(call) {}
+  void begin(std::string_view, std::uint64_t, std::string_view) override {}
+  Verdict advance(std::uint64_t) override {
+    return --left_ == 0 ? Verdict::kCancel : Verdict::kContinue;
+  }
+  void end() override {}
+  void note(std::string_view) override {}
+  Usage usage() override { return {}; }
+
+ private:
+  int left_;
+};
+
+TEST(ItemAttributes, CancellingAtAnyCallLeavesNothing) {
+  const auto [histories, catalogue] = shop_with_new_items();
+  const Interactions interactions = build_interactions(histories, {});
+  for (const std::string solver : {"dense", "sparse"}) {
+    bool finished = false;
+    for (int call = 1; !finished && call < 1000; ++call) {
+      ThreadPool pool(1);
+      CancelAt monitor(call);
+      const auto model = fit_ease(vitrine::Run{Random(1), pool, monitor}, options_for(solver),
+                                  TrainingSet{histories, interactions, catalogue});
+      finished = model.ok();
+      if (!finished) {
+        EXPECT_EQ(model.error().code, Code::kCancelled);
+      }
+    }
+    EXPECT_TRUE(finished);
+  }
+}
+
+TEST(ItemAttributes, SameBytesForAnyNumberOfThreadsAndAfterLoading) {
+  const auto [histories, catalogue] = shop_with_new_items();
+  const Interactions interactions = build_interactions(histories, {});
+  for (const std::string solver : {"dense", "sparse"}) {
+    MemoryFiles files;
+    const auto bytes = [&](const Model& model) {
+      ArchiveWriter writer(files, "model", "model");
+      model.save(writer);
+      EXPECT_TRUE(writer.finish().ok());
+      return *read_file(files, "model");
+    };
+    std::vector<std::string> saved;
+    for (const int threads : {1, 2, 5}) {
+      const testing::QuietRun run(threads);
+      const auto model =
+          fit_ease(run, options_for(solver), TrainingSet{histories, interactions, catalogue});
+      ASSERT_TRUE(model.ok());
+      saved.push_back(bytes(**model));
+    }
+    EXPECT_EQ(saved[0], saved[1]);
+    EXPECT_EQ(saved[0], saved[2]);
+    auto reader = ArchiveReader::open(files, "model", "model");
+    ASSERT_TRUE(reader.ok());
+    const auto loaded = load_ease(**reader, catalogue);
+    ASSERT_TRUE(loaded.ok()) << loaded.error().message;
+    EXPECT_EQ(bytes(**loaded), saved[0]);
   }
 }
 
