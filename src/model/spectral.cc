@@ -61,12 +61,13 @@ class Spectral final : public Model {
   Spectral(const SpectralOptions& options, Graph graph, Vectors vectors)
       : options_(options), graph_(std::move(graph)), vectors_(std::move(vectors)) {
     boost_ = powers(graph_.items(), options.popularity);
-    const float largest = vectors_.rank() == 0 ? 0 : vectors_.squares[0];
+    if (vectors_.rank() == 0) return;
+    const double largest = vectors_.squares[0], last = vectors_.squares.span().back();
     for (const float square : vectors_.squares) {
-      const double kept =
-          largest > 0 ? std::exp(-options.sharpening * double{square} / double{largest}) : 1;
+      const double above = largest > 0 ? (double{square} - last) / largest : 0;
+      const double kept = std::exp(-options.sharpening * above);
       sharpen_.push_back(static_cast<float>(double{square} * (kept - 1)));
-      blur_.push_back(static_cast<float>(options.ideal * double{largest} * kept));
+      blur_.push_back(static_cast<float>(options.ideal * largest * kept));
     }
   }
 

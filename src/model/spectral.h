@@ -6,11 +6,12 @@
 // b the item_exponent,
 //
 //   N = D_n^(-p/2) R D_f^-b,    N near U S V^T (rank vectors),    L = S^2,  l = its largest
-//   score(x) = D_f^popularity [ D_f^-b-scaled walk + blur + sharpen ]:
+// and e^-T the matrix of e^(-T (L - its last) / l), T: sharpening,
 //
-//   walk     x N^T N                                                exact, two sparse products
-//   blur     a l  x D_f^-b V e^(-T L/l) V^T D_f^b                   a: ideal
-//   sharpen  x V (L e^(-T L/l) - L) V^T                             T: sharpening
+//   score(x) = ( walk + blur + sharpen ) D_f^popularity
+//   walk     x N^T N                               exact, by two sparse products
+//   sharpen  x V L (e^-T - 1) V^T                  the leading vectors dampened, the last one not
+//   blur     a l  x D_f^-b V e^-T V^T D_f^b        a: ideal
 //
 // Settings give the published filters: GF-CF (Shen et al., "How powerful is graph convolution for
 // recommendation?", CIKM 2021) is p 1, b 1/2, ideal 0.3, sharpening 0, rank 256; BSPM (Choi et al.,

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "model/model_testing.h"
@@ -43,22 +44,32 @@ Square exponential(const Square& p, double scale) {
   return sum;
 }
 
-double largest_eigenvalue(const Square& p) {
-  std::vector<double> x(p.size());
-  for (std::size_t i = 0; i < x.size(); ++i) x[i] = 1 + 0.1 * static_cast<double>(i);
-  double norm = 0;
-  for (int step = 0; step < 3000; ++step) {
-    std::vector<double> y(x.size());
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      for (std::size_t j = 0; j < x.size(); ++j) y[i] += p[i][j] * x[j];
+// Eigenvalues of a symmetric matrix, falling, by Jacobi rotations.
+std::vector<double> eigenvalues(Square a) {
+  const std::size_t n = a.size();
+  for (int sweep = 0; sweep < 50; ++sweep) {
+    for (std::size_t p = 0; p < n; ++p) {
+      for (std::size_t q = p + 1; q < n; ++q) {
+        if (std::abs(a[p][q]) < 1e-300) continue;
+        const double angle = 0.5 * std::atan2(2 * a[p][q], a[q][q] - a[p][p]);
+        const double c = std::cos(angle), s = std::sin(angle);
+        for (std::size_t k = 0; k < n; ++k) {
+          const double x = a[k][p], y = a[k][q];
+          a[k][p] = c * x - s * y;
+          a[k][q] = s * x + c * y;
+        }
+        for (std::size_t k = 0; k < n; ++k) {
+          const double x = a[p][k], y = a[q][k];
+          a[p][k] = c * x - s * y;
+          a[q][k] = s * x + c * y;
+        }
+      }
     }
-    norm = 0;
-    for (const double v : y) norm += v * v;
-    norm = std::sqrt(norm);
-    if (norm == 0) return 0;
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] = y[i] / norm;
   }
-  return norm;
+  std::vector<double> values;
+  for (std::size_t i = 0; i < n; ++i) values.push_back(a[i][i]);
+  std::sort(values.rbegin(), values.rend());
+  return values;
 }
 
 std::vector<double> sums(const SparseRows& rows) {
@@ -84,8 +95,13 @@ Square dense_filter(const Interactions& x, const SpectralOptions& o) {
       }
     }
   }
-  const double largest = largest_eigenvalue(p);
-  const Square kept = exponential(p, largest > 0 ? o.sharpening / largest : 0);
+  const std::vector<double> values = eigenvalues(p);
+  const double largest = values[0], last = values[std::min(items, x.by_row.rows()) - 1];
+  const double rate = largest > 0 ? o.sharpening / largest : 0;
+  Square kept = exponential(p, rate);
+  for (auto& row : kept) {
+    for (double& v : row) v *= std::exp(rate * last);
+  }
   const Square walk = o.rank > 0 ? product(p, kept) : p;  // P + (P e^-.. - P)
   Square filter = walk;
   for (std::size_t i = 0; i < items; ++i) {
