@@ -37,11 +37,11 @@
 namespace vitrine {
 
 struct SpectralOptions {
-  double person_exponent = 0.8;
+  double person_exponent = 0.7;
   double item_exponent = 0.5;
-  double popularity = 0.25;
+  double popularity = 0.3;
   double ideal = 0;
-  double sharpening = 1;
+  double sharpening = 2;
   int rank = 64;
   int iterations = 3;
 
