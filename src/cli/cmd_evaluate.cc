@@ -12,7 +12,7 @@ namespace {
 
 struct EvaluateFlags {
   std::vector<std::string> models, metrics, recipes;
-  std::string split, repeat, dump, output;
+  std::string split, repeat, dump, output, plot, curve;
   bool tune = false;
 };
 
@@ -32,10 +32,41 @@ Status write_output(const EvaluateFlags& flags, const Value& json) {
 Status tune_recipes(Session& session, const EvaluateFlags& flags, const std::string& folder) {
   for (const std::string& path : flags.recipes) {
     VT_TRY(const Recipe recipe, read_recipe(real_files(), path));
-    VT_TRY(const RecipeSearch search, tune_recipe(session.run(), real_files(), recipe, folder));
-    session.print(recipe_json(recipe, search), recipe_text(recipe, search));
+    VT_TRY(const auto searches, tune_recipe(session.run(), real_files(), recipe, folder));
+    for (const RecipeSearch& search : searches)
+      session.print(recipe_json(recipe, search), recipe_text(recipe, search));
   }
   return {};
+}
+
+// The table of one recipe and what belongs to it.
+Result<Value> evaluate_recipe(Session& session, const EvaluateFlags& flags, const Recipe& recipe,
+                              const std::string& folder) {
+  const Run run = session.run();
+  VT_TRY(const RecipeSplits data,
+         recipe_splits(run, real_files(), recipe, folder, RecipePart::kTest));
+  VT_TRY(const RecipeTable table, run_recipe(run, recipe, data));
+  Table json = *table.to_json().as_table();
+  std::string text = recipe_text(table) + "\n";
+  if (!flags.plot.empty()) {
+    VT_TRY(plot_recipe(real_files(), flags.plot, table));
+  }
+  if (recipe.robustness.any()) {
+    VT_TRY(const RobustnessTable spoilt, run_robustness(run, recipe, data));
+    json.set("robustness", spoilt.to_json());
+    text += robustness_text(spoilt) + "\n";
+  }
+  if (!flags.curve.empty()) {
+    VT_TRY(const LearningCurve curve, learning_curve(run, recipe, data, flags.curve));
+    json.set("learning_curve", curve.to_json());
+    text += curve_text(curve) + "\n";
+    if (!flags.plot.empty()) {
+      VT_TRY(plot_curve(real_files(), flags.plot, recipe, curve));
+    }
+  }
+  if (!flags.plot.empty()) text += "Plots: " + flags.plot + "\n";
+  if (!session.flags().json) session.print({}, text);
+  return Value(std::move(json));
 }
 
 // One table after the other; with --json a list when there are several.
@@ -45,9 +76,7 @@ Status evaluate_recipes(Session& session, const EvaluateFlags& flags) {
   List all;
   for (const std::string& path : flags.recipes) {
     VT_TRY(const Recipe recipe, read_recipe(real_files(), path));
-    VT_TRY(const RecipeTable table, run_recipe(session.run(), real_files(), recipe, folder));
-    all.push_back(table.to_json());
-    if (!session.flags().json) session.print({}, recipe_text(table) + "\n");
+    VT_TRY(all.emplace_back(), evaluate_recipe(session, flags, recipe, folder));
   }
   const Value json = all.size() == 1 ? all.front() : Value(all);
   if (session.flags().json) session.print(json, "");
@@ -65,6 +94,10 @@ Status evaluate_models(Session& session, const EvaluateFlags& flags) {
   const Value json = table.to_json();
   VT_TRY(write_output(flags, json));
   std::string text = evaluation_text(table, flags.metrics);
+  if (!flags.plot.empty()) {
+    VT_TRY(plot_evaluation(real_files(), flags.plot, table, flags.metrics));
+    text += "Plots: " + flags.plot + "\n";
+  }
   if (!flags.dump.empty()) text += "Ranked lists and truth in TREC form: " + flags.dump + "\n";
   session.print(json, text);
   return {};
@@ -91,13 +124,18 @@ Command evaluate_command() {
             f.list("--metrics", flags->metrics, "columns of the table; --json always has all");
             f.text("--dump", flags->dump, "folder for ranked lists and truth in TREC form");
             f.text("--output", flags->output, "file for the table as JSON");
+            f.text("--plot", flags->plot, "folder for dot plots and learning curves as SVG");
+            f.choice("--learning-curve", flags->curve, {"persons", "history"},
+                     "of a recipe: fit on 10, 20, 50 and 100 % of them as well");
             f.list("--recipe", flags->recipes,
                    "a recipe instead of this shop: ours beside published figures, from the data "
                    "sets in VITRINE_DATA; may be repeated");
             f.flag("--tune", flags->tune,
                    "search the recipe's [tune] on its validation part; the test part is not asked");
           },
-          [flags](Session& session) {
+          [flags](Session& session) -> Status {
+            if (flags->recipes.empty() && (flags->tune || !flags->curve.empty()))
+              return Error{Code::kInvalid, "--tune and --learning-curve belong to --recipe"};
             return flags->recipes.empty() ? evaluate_models(session, *flags)
                                           : evaluate_recipes(session, *flags);
           }};

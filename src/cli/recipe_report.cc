@@ -4,6 +4,8 @@
 
 #include "base/json.h"
 #include "base/toml.h"
+#include "cli/plots.h"
+#include "cli/report.h"
 #include "cli/terminal.h"
 #include "cli/text_table.h"
 
@@ -21,7 +23,8 @@ std::string value_text(const RecipeValue* value) {
 std::string comparison_text(const RecipeRow& row) {
   if (!row.comparison) return "-";
   const Comparison& c = *row.comparison;
-  return fmt::format("{:+.4f} [{:+.4f}, {:+.4f}] p {:.3f}", c.difference, c.low, c.high, c.p);
+  return fmt::format("{:+.4f} [{:+.4f}, {:+.4f}] p {:.3f}", c.difference, c.low, c.high,
+                     c.p_adjusted);
 }
 
 std::vector<std::string> row_cells(const RecipeTable& table, const RecipeRow& row) {
@@ -49,6 +52,12 @@ void add_published(TextTable& rows, const RecipeTable& table) {
   }
 }
 
+std::string correction_text(const std::string& method, std::size_t comparisons) {
+  if (method == "none") return "not adjusted";
+  return fmt::format("adjusted for {} comparisons by {}", comparisons,
+                     method == "holm" ? "Holm" : "Benjamini and Hochberg");
+}
+
 // How the numbers are to be read.
 std::string legend(const RecipeTable& table) {
   const Recipe& recipe = table.recipe;
@@ -60,7 +69,9 @@ std::string legend(const RecipeTable& table) {
                         100 * recipe.evaluate.confidence);
   }
   if (!table.compared_to.empty()) {
-    text += fmt::format("vs {}: paired difference of {}\n", table.compared_to, table.compared_by);
+    text +=
+        fmt::format("vs {}: paired difference of {}, p {}\n", table.compared_to, table.compared_by,
+                    correction_text(recipe.evaluate.correction, table.rows.size() - 1));
   }
   if (recipe.seeds > 1) {
     for (const RecipeRow& row : table.rows) {
@@ -107,16 +118,124 @@ std::string recipe_text(const RecipeTable& table) {
   return text;
 }
 
+std::string robustness_text(const RobustnessTable& table) {
+  TextTable rows(
+      {"model", "treatment", ">" + table.metric, ">lost [interval]", ">p", ">target in lists"});
+  std::string model;
+  for (const RobustnessRow& row : table.rows) {
+    if (!model.empty() && row.model != model) rows.rule();
+    model = row.model;
+    const bool clean = row.treatment == "clean";
+    rows.row({row.model, row.treatment, fmt::format("{:.4f}", row.value),
+              clean ? "-"
+                    : fmt::format("{:+.4f} [{:+.4f}, {:+.4f}]", row.lost.difference, row.lost.low,
+                                  row.lost.high),
+              clean ? "-" : fmt::format("{:.3f}", row.lost.p_adjusted),
+              row.attack ? fmt::format("{:.2f} % -> {:.2f} %", 100 * row.listed_before,
+                                       100 * row.listed_after)
+                         : "-"});
+  }
+  return fmt::format(
+      "Robustness: training spoilt, the same questions\n\n{}\ntarget in lists: share of the lists "
+      "of {} that hold the pushed item, of those who do not have it\n",
+      rows.str(), table.list_length);
+}
+
+std::string curve_text(const LearningCurve& curve) {
+  std::vector<std::string> headers{">share of " + curve.by, ">training events"};
+  if (!curve.steps.empty()) {
+    for (const RecipeRow& row : curve.steps.front().rows) headers.push_back(">" + row.name);
+  }
+  TextTable rows(headers);
+  for (const CurveStep& step : curve.steps) {
+    std::vector<std::string> cells{fmt::format("{:g} %", 100 * step.share),
+                                   format_count(step.events)};
+    for (const RecipeRow& row : step.rows) cells.push_back(value_text(row.find(curve.metric)));
+    rows.row(std::move(cells));
+  }
+  return fmt::format("Learning curve of {}\n\n{}", curve.metric, rows.str());
+}
+
+namespace {
+
+// The file's own name without folder and ending.
+std::string stem_of(const std::string& path) {
+  const std::string name = path.substr(path.rfind('/') + 1);
+  return name.substr(0, name.find('.'));
+}
+
+Status write_plot(FileSystem& files, const std::string& folder, std::string name,
+                  const std::string& svg) {
+  for (char& c : name) {
+    if (c == '@' || c == '/' || c == ' ') c = '-';
+  }
+  VT_TRY(files.make_folder(folder));
+  return write_file_atomically(files, folder + "/" + name + ".svg", svg);
+}
+
+}  // namespace
+
+Status plot_recipe(FileSystem& files, const std::string& folder, const RecipeTable& table) {
+  const Recipe& recipe = table.recipe;
+  for (std::size_t m = 0; m < recipe.metrics.size(); ++m) {
+    std::vector<PlotDot> dots;
+    for (const RecipeRow& row : table.rows) {
+      const RecipeValue* value = row.find(recipe.metrics[m]);
+      if (value != nullptr) dots.push_back({row.name, value->mean, value->low, value->high});
+    }
+    for (const PublishedRow& row : recipe.published) {
+      if (row.values[m]) dots.push_back({row.name, *row.values[m], 0, 0, true});
+    }
+    VT_TRY(write_plot(files, folder, stem_of(recipe.path) + "-" + recipe.metrics[m],
+                      dot_plot(recipe.name, recipe.metrics[m], dots)));
+  }
+  return {};
+}
+
+Status plot_curve(FileSystem& files, const std::string& folder, const Recipe& recipe,
+                  const LearningCurve& curve) {
+  std::vector<PlotSeries> series;
+  std::vector<std::string> labels;
+  for (const CurveStep& step : curve.steps) {
+    labels.push_back(fmt::format("{:g} %", 100 * step.share));
+    if (series.empty()) series.resize(step.rows.size());
+    for (std::size_t i = 0; i < step.rows.size(); ++i) {
+      series[i].label = step.rows[i].name;
+      const RecipeValue* value = step.rows[i].find(curve.metric);
+      if (value != nullptr)
+        series[i].points.push_back({step.share, value->mean, value->low, value->high});
+    }
+  }
+  const std::string x = curve.by == "persons" ? "share of the persons that were fitted"
+                                              : "share of everybody's history that was fitted";
+  return write_plot(files, folder, stem_of(recipe.path) + "-learning-" + curve.by,
+                    curve_plot(recipe.name, x, labels, curve.metric, series));
+}
+
+Status plot_evaluation(FileSystem& files, const std::string& folder, const EvaluationTable& table,
+                       const std::vector<std::string>& columns) {
+  for (const std::string& column : columns.empty() ? default_columns(table) : columns) {
+    std::vector<PlotDot> dots;
+    for (const EvaluatedModel& model : table.models) {
+      const MetricValue* value = model.evaluation.find(column);
+      if (value != nullptr) dots.push_back({model.name, value->mean, value->low, value->high});
+    }
+    VT_TRY(write_plot(files, folder, "models-" + column, dot_plot(table.split, column, dots)));
+  }
+  return {};
+}
+
 std::string recipe_text(const Recipe& recipe, const RecipeSearch& search) {
-  return fmt::format("{}\n{} fits on validation ({}); the best, {} {:.4f}:\n\n[options]\n{}",
-                     recipe.name, search.fits, search.protocol, recipe.choose_by, search.value,
-                     to_toml(search.options));
+  return fmt::format("{}: {}\n{} fits on validation ({}); the best, {} {:.4f}:\n\n[options]\n{}\n",
+                     recipe.name, search.model, search.fits, search.protocol, recipe.choose_by,
+                     search.value, to_toml(search.options));
 }
 
 Value recipe_json(const Recipe& recipe, const RecipeSearch& search) {
-  return Table{{"recipe", recipe.name}, {"protocol", search.protocol},
-               {"fits", search.fits},   {"choose_by", recipe.choose_by},
-               {"value", search.value}, {"options", search.options}};
+  return Table{{"recipe", recipe.name},         {"model", search.model},
+               {"protocol", search.protocol},   {"fits", search.fits},
+               {"choose_by", recipe.choose_by}, {"value", search.value},
+               {"options", search.options}};
 }
 
 }  // namespace vitrine

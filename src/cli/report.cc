@@ -16,6 +16,8 @@ std::string interval(const MetricValue* metric) {
   return fmt::format("{:.4f} [{:.4f}, {:.4f}]", metric->mean, metric->low, metric->high);
 }
 
+}  // namespace
+
 std::vector<std::string> default_columns(const EvaluationTable& table) {
   std::vector<std::string> columns;
   if (table.models.empty()) return columns;
@@ -34,6 +36,8 @@ std::vector<std::string> default_columns(const EvaluationTable& table) {
   }
   return columns;
 }
+
+namespace {
 
 const Comparison* comparison_of(const EvaluatedModel& model) {
   return model.comparisons.empty() ? nullptr : &model.comparisons.front();
@@ -77,7 +81,7 @@ std::string evaluation_text(const EvaluationTable& table, const std::vector<std:
     const Comparison* against = comparison_of(model);
     cells.push_back(against == nullptr ? "-"
                                        : fmt::format("{:+.4f}{}", against->difference,
-                                                     against->p < 0.05 ? " *" : ""));
+                                                     against->p_adjusted < 0.05 ? " *" : ""));
     cells.push_back(fmt::format("{:.2f}", model.fit.cpu_s));
     cells.push_back(fmt::format("{:.2f}", model.evaluation.usage.cpu_s));
     cells.push_back(format_bytes(static_cast<double>(model.evaluation.usage.memory_peak_bytes)));
@@ -95,7 +99,11 @@ std::string evaluation_text(const EvaluationTable& table, const std::vector<std:
   text +=
       fmt::format("[{:.0f} % bootstrap intervals over persons]", 100 * table.options.confidence);
   if (any != nullptr) {
-    text += fmt::format("  vs popularity: paired difference of {}, * = p < .05", any->metric);
+    const std::string& method = table.options.correction;
+    text += fmt::format("  vs popularity: paired difference of {}, * = p < .05{}", any->metric,
+                        method == "none"   ? ""
+                        : method == "holm" ? " after Holm's correction"
+                                           : " after Benjamini and Hochberg's correction");
   }
   return text + "\n";
 }

@@ -10,6 +10,7 @@ namespace vitrine {
 std::string cleaning_text(const CleaningReport& report);
 // Models x metrics with intervals; the metrics of `columns`, or a readable choice when empty.
 std::string evaluation_text(const EvaluationTable& table, const std::vector<std::string>& columns);
+std::vector<std::string> default_columns(const EvaluationTable& table);  // that choice
 std::string train_text(const TrainReport& report);
 std::string answer_text(const Answer& answer);
 Value answer_json(const Answer& answer);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "data/readable.h"
 #include "data/split_plan.h"
@@ -140,6 +141,33 @@ Result<Split> against_given_items(const Split& split,
   }
   if (out.cases() == 0) return split_error("no case has listed items to be ranked among");
   return out;
+}
+
+Split retrained(const Split& split, Histories train) {
+  Split out(std::move(train), split.description());
+  for (std::size_t i = 0; i < split.cases(); ++i) {
+    EvaluationCase asked = split[i];
+    if (asked.user) asked.user = fitted_user(out.train(), raw(*asked.user));
+    out.add_case(asked);
+  }
+  return out;
+}
+
+Histories share_of_histories(const Histories& all, double share, std::string_view by,
+                             const Random& random) {
+  const bool persons = by == "persons";
+  std::size_t row = all.rows(), left_out = 0;  // of the row that is being read
+  return filtered(all, [&](std::size_t r, const HistoryEvent&) {
+    if (persons) return random.uniform(r) < share;
+    if (r != row) {
+      row = r;
+      const double kept = std::ceil(share * static_cast<double>(all.row(r).size()));
+      left_out = all.row(r).size() - static_cast<std::size_t>(kept);
+    }
+    if (left_out == 0) return true;
+    --left_out;
+    return false;
+  });
 }
 
 Split with_weights(const Split& split, const EventWeights& weights) {

@@ -140,6 +140,15 @@ Result<Split> against_given_items(const Split& split,
 Result<Split> make_fold(const Run& run, const Histories& all, const SplitOptions& options,
                         const std::string& by, int fold, int folds);
 
+// The same questions over the same truth for a model that is fitted on `train` instead: a part of
+// the training part, or something beside it. Same vocabulary.
+Split retrained(const Split& split, Histories train);
+
+// A share of the histories. By "persons": so many random ones whole, the smaller share inside the
+// larger; by "history": the latest part of each, at least one event. Rows stay where they are.
+Histories share_of_histories(const Histories& all, double share, std::string_view by,
+                             const Random& random);
+
 // The same questions over the same truth, with other event types in training and in the histories:
 // what a type weighs, 0 taking it out. Cases stay, even those whose history gets empty.
 Split with_weights(const Split& split, const EventWeights& weights);

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "engine/fitting.h"
 #include "engine/trainer.h"
+#include "eval/corrections.h"
 #include "eval/trec.h"
 #include "model/recommender.h"
 
@@ -26,7 +27,8 @@ Table row_table(const EvaluatedModel& model) {
                                 {"difference", c.difference},
                                 {"low", c.low},
                                 {"high", c.high},
-                                {"p", c.p}});
+                                {"p", c.p},
+                                {"p_adjusted", c.p_adjusted}});
   }
   return {{"name", model.name},
           {"cases", model.evaluation.cases},
@@ -143,6 +145,11 @@ Result<EvaluationTable> evaluate_models(const Run& run, const Config& config, co
     VT_TRY(Comparison comparison, compare(run, model.evaluation, baseline, metric, options));
     model.comparisons.push_back(std::move(comparison));
   }
+  std::vector<Comparison*> compared;
+  for (EvaluatedModel& model : table.models) {
+    for (Comparison& comparison : model.comparisons) compared.push_back(&comparison);
+  }
+  VT_TRY(adjust(compared, options.correction));
   if (!dump_folder.empty()) {
     VT_TRY(write_file_atomically(files, dump_folder + "/metrics.json",
                                  to_json_pretty(table.to_json()) + "\n"));

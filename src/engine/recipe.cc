@@ -38,6 +38,7 @@ class RecipeReader {
     VT_TRY(read_sources(recipe));
     VT_TRY(read_sections(recipe));
     VT_TRY(read_models(recipe));
+    VT_TRY(check_reference(recipe));
     VT_TRY(read_published(recipe));
     return recipe;
   }
@@ -224,6 +225,16 @@ class RecipeReader {
         return invalid(fmt::format("[tune] {} must list its values", option));
     }
     return {};
+  }
+
+  static Status check_reference(const Recipe& recipe) {
+    std::vector<std::string_view> known{"best", "popularity", "popularity_7d"};
+    for (const RecipeModel& model : recipe.models) known.push_back(model.name);
+    if (recipe.compare_to.empty() ||
+        std::find(known.begin(), known.end(), recipe.compare_to) != known.end())
+      return {};
+    return invalid(fmt::format("compare_to: no row is named \"{}\"; there are {}",
+                               recipe.compare_to, fmt::join(known, ", ")));
   }
 
   Status read_published(Recipe& recipe) const {

@@ -8,12 +8,11 @@
 #include "base/json.h"
 #include "engine/fitting.h"
 #include "eval/bootstrap.h"
+#include "eval/corrections.h"
 #include "model/recommender.h"
 
 namespace vitrine {
 namespace {
-
-constexpr std::uint64_t kFirstSeed = 1;
 
 double mean_of(std::span<const double> values) {
   double sum = 0;
@@ -202,13 +201,71 @@ Status add_comparisons(const Run& run, RecipeTable& table) {
   if (metric == nullptr || metric->per_case.empty()) return {};
   table.compared_to = reference->name;
   table.compared_by = recipe.choose_by;
+  std::vector<Comparison*> compared;
   for (RecipeRow& row : table.rows) {
     if (&row == reference) continue;
     VT_TRY(row.comparison,
            compare(run, row.evaluation, reference->evaluation, recipe.choose_by, recipe.evaluate));
+    compared.push_back(&*row.comparison);
   }
-  return {};
+  return adjust(compared, recipe.evaluate.correction);
 }
+
+class Searcher {
+ public:
+  Searcher(const Run& run, const Recipe& recipe, const RecipeSplits& data, RecipeModel model)
+      : run_(run), recipe_(recipe), data_(data), model_(std::move(model)), how_(recipe.evaluate) {
+    how_.bootstrap = 0;
+    lower_ = recipe.choose_by == "rmse" || recipe.choose_by == "mae";
+  }
+
+  Result<RecipeSearch> search() {
+    search_ = {model_.name, data_.splits.front().description(), 0, lower_ ? INFINITY : -INFINITY,
+               model_.options};
+    VT_TRY(attempt(search_.options));
+    for (bool changed = true; changed;) {
+      const Table start = search_.options;
+      for (const auto& [name, values] : model_.tune) {
+        for (const Value& value : *values.as_list()) {
+          Table options = search_.options;
+          options.set(name, value);
+          if (options == search_.options) continue;
+          VT_TRY(attempt(options));
+        }
+      }
+      changed = !(start == search_.options);
+    }
+    return search_;
+  }
+
+ private:
+  Status attempt(const Table& options) {
+    RecipeModel model = model_;
+    model.options = options;
+    VT_TRY(const RecipeRow row, measure_row(run_, recipe_, data_, model, how_));
+    const RecipeValue* value = row.find(recipe_.choose_by);
+    if (value == nullptr)
+      return Error{Code::kInvalid, recipe_.path + ": " + recipe_.choose_by + " is not measured"};
+    const bool won = lower_ ? value->mean < search_.value : value->mean > search_.value;
+    std::string line = model.name + (won ? " *" : "  ");
+    for (const std::string& metric : recipe_.metrics) {
+      const RecipeValue* shown = row.find(metric);
+      if (shown != nullptr) line += fmt::format(" {} {:.4f}", metric, shown->mean);
+    }
+    run_.monitor.note(line + " " + to_json(options));
+    ++search_.fits;
+    if (won) search_.value = value->mean, search_.options = options;
+    return {};
+  }
+
+  const Run& run_;
+  const Recipe& recipe_;
+  const RecipeSplits& data_;
+  const RecipeModel model_;
+  EvaluateOptions how_;
+  bool lower_ = false;  // less is better
+  RecipeSearch search_;
+};
 
 Table usage_table(const Usage& usage) {
   return {{"elapsed_s", usage.elapsed_s},
@@ -241,7 +298,8 @@ Table row_json(const RecipeRow& row) {
                                 {"difference", c.difference},
                                 {"low", c.low},
                                 {"high", c.high},
-                                {"p", c.p}});
+                                {"p", c.p},
+                                {"p_adjusted", c.p_adjusted}});
   }
   return out;
 }
@@ -284,8 +342,12 @@ Result<RecipeRow> measure_row(const Run& run, const Recipe& recipe, const Recipe
 
 Result<RecipeTable> run_recipe(const Run& run, FileSystem& files, const Recipe& recipe,
                                const std::string& folder) {
+  VT_TRY(const RecipeSplits data, recipe_splits(run, files, recipe, folder, RecipePart::kTest));
+  return run_recipe(run, recipe, data);
+}
+
+Result<RecipeTable> run_recipe(const Run& run, const Recipe& recipe, const RecipeSplits& data) {
   const Run own{Random(kFirstSeed), run.pool, run.monitor};
-  VT_TRY(const RecipeSplits data, recipe_splits(own, files, recipe, folder, RecipePart::kTest));
   RecipeTable table;
   table.recipe = recipe;
   table.protocol = data.splits.front().description();
@@ -308,48 +370,18 @@ Result<RecipeTable> run_recipe(const Run& run, FileSystem& files, const Recipe& 
   return table;
 }
 
-Result<RecipeSearch> tune_recipe(const Run& run, FileSystem& files, const Recipe& recipe,
-                                 const std::string& folder) {
+Result<std::vector<RecipeSearch>> tune_recipe(const Run& run, FileSystem& files,
+                                              const Recipe& recipe, const std::string& folder) {
   const Run own{Random(kFirstSeed), run.pool, run.monitor};
   VT_TRY(const RecipeSplits data,
          recipe_splits(own, files, recipe, folder, RecipePart::kValidation));
-  EvaluateOptions how = recipe.evaluate;
-  how.bootstrap = 0;
-  const bool lower = recipe.choose_by == "rmse" || recipe.choose_by == "mae";
-  RecipeModel model = recipe.models.front();
-  RecipeSearch search{data.splits.front().description(), 0, lower ? INFINITY : -INFINITY,
-                      model.options};
-  const auto attempt = [&](const Table& options) -> Status {
-    model.options = options;
-    VT_TRY(const RecipeRow row, measure_row(own, recipe, data, model, how));
-    const RecipeValue* value = row.find(recipe.choose_by);
-    if (value == nullptr)
-      return Error{Code::kInvalid, recipe.path + ": " + recipe.choose_by + " is not measured"};
-    const bool won = lower ? value->mean < search.value : value->mean > search.value;
-    std::string line = won ? "*" : " ";
-    for (const std::string& metric : recipe.metrics) {
-      const RecipeValue* shown = row.find(metric);
-      if (shown != nullptr) line += fmt::format(" {} {:.4f}", metric, shown->mean);
-    }
-    run.monitor.note(line + " " + to_json(options));
-    ++search.fits;
-    if (won) search.value = value->mean, search.options = options;
-    return {};
-  };
-  VT_TRY(attempt(search.options));
-  for (bool changed = true; changed;) {
-    const Table start = search.options;
-    for (const auto& [name, values] : model.tune) {
-      for (const Value& value : *values.as_list()) {
-        Table options = search.options;
-        options.set(name, value);
-        if (options == search.options) continue;
-        VT_TRY(attempt(options));
-      }
-    }
-    changed = !(start == search.options);
+  std::vector<RecipeSearch> searches;
+  for (const RecipeModel& model : recipe.models) {
+    if (model.tune.empty()) continue;
+    VT_TRY(searches.emplace_back(), Searcher(own, recipe, data, model).search());
   }
-  return search;
+  if (!searches.empty()) return searches;
+  return Error{Code::kInvalid, recipe.path + ": no model has a [tune] with values to search"};
 }
 
 }  // namespace vitrine

@@ -46,18 +46,19 @@ Result<RecipeRow> measure_row(const Run& run, const Recipe& recipe, const Recipe
                               const RecipeModel& model, const EvaluateOptions& how);
 
 // All rows on the test part, popularity of all time and of seven days in front on time splits.
+Result<RecipeTable> run_recipe(const Run& run, const Recipe& recipe, const RecipeSplits& data);
 Result<RecipeTable> run_recipe(const Run& run, FileSystem& files, const Recipe& recipe,
                                const std::string& folder);
 
-// The recipe's first model over its [tune] on the validation part: one option in turn over its
+// Every model that has something to tune, on the validation part: one option in turn over its
 // values, the others held, until a whole round changes nothing. Each trial is told to the monitor.
 struct RecipeSearch {
-  std::string protocol;
+  std::string model, protocol;
   int fits = 0;
   double value = 0;  // of choose_by
   Table options;     // the best
 };
-Result<RecipeSearch> tune_recipe(const Run& run, FileSystem& files, const Recipe& recipe,
-                                 const std::string& folder);
+Result<std::vector<RecipeSearch>> tune_recipe(const Run& run, FileSystem& files,
+                                              const Recipe& recipe, const std::string& folder);
 
 }  // namespace vitrine

@@ -199,7 +199,8 @@ class Builder {
 
 Result<RecipeSplits> recipe_splits(const Run& run, FileSystem& files, const Recipe& recipe,
                                    const std::string& folder, RecipePart part) {
-  auto data = Builder(run, files, recipe, folder).build(part);
+  const Run own{Random(kFirstSeed), run.pool, run.monitor};
+  auto data = Builder(own, files, recipe, folder).build(part);
   if (data.ok() || data.error().code == Code::kCancelled) return data;
   return data.error().prefixed(recipe.path);
 }

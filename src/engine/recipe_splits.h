@@ -22,7 +22,9 @@ enum class RecipePart {
                 // even opened
 };
 
-// Paths are relative to `folder`. The split and its random draws depend on run.random alone.
+inline constexpr std::uint64_t kFirstSeed = 1;  // of splits, resamples and the first fit
+
+// Paths are relative to `folder`. Splits and their random draws are the same whatever run.random.
 // kNotFound, with the remedy, for a file that is not there; else what importing and splitting say,
 // prefixed with the recipe's path.
 Result<RecipeSplits> recipe_splits(const Run& run, FileSystem& files, const Recipe& recipe,

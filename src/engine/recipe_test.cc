@@ -32,6 +32,8 @@ TEST(Recipe, MistakesNameFileSectionAndKey) {
   EXPECT_THAT(message("name = 'x'\n"), HasSubstr("metrics must be a list of names"));
   EXPECT_THAT(message("name = 'x'\nmetrics = ['ndcg@10']\n"), HasSubstr("[train] is missing"));
   EXPECT_THAT(message(std::string("seed = 3\n") + kHead), HasSubstr("did you mean 'seeds'?"));
+  EXPECT_THAT(message(std::string("compare_to = 'bset'\n") + kHead),
+              HasSubstr("compare_to: no row is named \"bset\"; there are best"));
   EXPECT_THAT(message(std::string("seeds = 0\n") + kHead), HasSubstr("seeds must be from 1"));
   EXPECT_THAT(message(std::string(kHead) + "[split]\nkindd = 'time'\n"),
               HasSubstr("r.toml: [split] unknown key 'kindd', did you mean 'kind'?"));
@@ -64,6 +66,17 @@ TEST(Recipe, APublishedRowMayLackAMetric) {
   ASSERT_TRUE(recipe.ok()) << recipe.error().message;
   EXPECT_EQ(recipe->published[0].values, std::vector<std::optional<double>>{std::nullopt});
   EXPECT_EQ(recipe->choose_by, "ndcg@10");
+}
+
+TEST(Recipe, AllOfOursCanBeRead) {
+  const std::string folder = VITRINE_SOURCE_DIR "/bench/accuracy";
+  const auto names = real_files().list(folder);
+  ASSERT_TRUE(names.ok()) << names.error().message;
+  EXPECT_GT(names->size(), 4u);
+  for (const std::string& name : *names) {
+    const auto recipe = read_recipe(real_files(), folder + "/" + name);
+    EXPECT_TRUE(recipe.ok()) << recipe.error().message;
+  }
 }
 
 // Twenty persons who take the items of one of two halves of the catalogue, one after the other.
@@ -139,7 +152,7 @@ TEST_F(RecipeRun, AValidationFileIsAskedWhenTuningAndFittedForTheTest) {
   untested.evaluate.repeat = "always";
   const auto search = tune_recipe(run_, files_, untested, "data");
   ASSERT_TRUE(search.ok()) << search.error().message;
-  EXPECT_GE(search->fits, 3);
+  EXPECT_GE(search->front().fits, 3);
 }
 
 TEST_F(RecipeRun, TimeSplitsHaveTheListsForEverybodyInFront) {

@@ -469,7 +469,7 @@ Result<Comparison> compare(const Run& run, const Evaluation& evaluation, const E
   comparison.low = comparison.high = comparison.difference;
   std::vector<double> means = resample_means(run, differences, 1, options.bootstrap);
   if (means.empty()) return comparison;
-  comparison.p = two_sided_p(means);
+  comparison.p = comparison.p_adjusted = two_sided_p(means);
   const Interval interval = percentile_interval(means, options.confidence);
   comparison.low = interval.low, comparison.high = interval.high;
   return comparison;

@@ -39,6 +39,7 @@ struct EvaluateOptions {
       0;  // > 0: rank the truth among so many random items; named "sampled", warned about
   std::vector<std::string> seen = {};  // event types that make an item one that a person has
   bool ratings = false;                // rmse and mae as well (ratings.h)
+  std::string correction = "holm";     // of p for all comparisons of a table (corrections.h)
   static constexpr auto fields() {
     using O = EvaluateOptions;
     return std::tuple{
@@ -56,7 +57,10 @@ struct EvaluateOptions {
               "empty: all. With purchase alone, what somebody looked at or put into the cart can "
               "still be listed and found"},
         Field{"ratings", &O::ratings,
-              "rmse and mae of predicted ratings, for models whose score is a rating"}};
+              "rmse and mae of predicted ratings, for models whose score is a rating"},
+        Field{"correction", &O::correction, "holm|benjamini_hochberg|none",
+              "how p is adjusted for all comparisons of a table: so that even one false difference "
+              "is unlikely, so that few of those found are false, or not at all"}};
   }
 };
 
@@ -101,6 +105,8 @@ Result<Evaluation> evaluate(const Run& run, const Recommender& recommender, cons
 struct Comparison {
   std::string metric, recommender, baseline;
   double difference = 0, low = 0, high = 0, p = 1;
+  double p_adjusted = 1;  // for everything that was compared beside it (corrections.h); compare()
+                          // leaves it at p
 };
 Result<Comparison> compare(const Run& run, const Evaluation& evaluation, const Evaluation& baseline,
                            std::string_view metric, const EvaluateOptions& options);
