@@ -40,8 +40,8 @@ struct BprOptions {
   int negatives = 8;
   float negative_exponent = 0;
   std::string loss = "hardest";
-  float fold_in_background = 0.1f;
-  float fold_in_regularization = 1.0f;
+  float fold_in_background = 0.003f;
+  float fold_in_regularization = 0.3f;
   int memory_limit_mb = 8192;
 
   static constexpr std::string_view kName = "bpr";
