@@ -1,10 +1,13 @@
 """BPR of libmf on Gowalla (810,128 pairs, 64 factors, one negative per pair and epoch), one thread: the peer of
-bpr_bench. Builds for this processor; measure both in one sitting:
+bpr_bench. PyPI's build uses no AVX; the second way does. Measure all in one sitting:
 
     build/release/bench/bpr_bench
-    python3 -m venv build/peers && build/peers/bin/pip install numpy
-    CFLAGS="-O3 -march=native -DUSEAVX" build/peers/bin/pip install --no-binary libmf libmf
+    python3 -m venv build/peers && build/peers/bin/pip install numpy libmf
     OPENBLAS_NUM_THREADS=1 build/peers/bin/python bench/peers/libmf_bpr.py ../shared/data/gowalla-lightgcn
+
+    cd build && peers/bin/pip download --no-deps --no-binary :all: libmf && tar xzf libmf-0.9.2.tar.gz
+    g++ -O3 -march=native -DUSEAVX -std=c++11 -fPIC -shared -o mf_avx.so libmf-0.9.2/src_cpp/{libmf_interface,mf}.cpp
+    LIBMF_OBJ=build/mf_avx.so OPENBLAS_NUM_THREADS=1 build/peers/bin/python bench/peers/libmf_bpr.py ...
 """
 
 import gzip
@@ -44,17 +47,19 @@ def accuracy(model: mf.MF, train: numpy.ndarray, test: numpy.ndarray) -> tuple[f
         truth[u].add(i)
     discounts = 1 / numpy.log2(numpy.arange(2, 22))
     recall = ndcg = asked = 0
-    for u, wanted in enumerate(truth):
-        if not wanted:
-            continue
-        scores = items @ users[u]
-        scores[seen[u]] = -numpy.inf
-        top = numpy.argpartition(-scores, 20)[:20]
-        top = top[numpy.argsort(-scores[top])]
-        hits = numpy.array([i in wanted for i in top])
-        recall += hits.sum() / len(wanted)
-        ndcg += discounts[hits].sum() / discounts[: min(20, len(wanted))].sum()
-        asked += 1
+    for first in range(0, len(users), 256):
+        block = users[first : first + 256] @ items.T
+        for u, scores in enumerate(block, first):
+            wanted = truth[u]
+            if not wanted:
+                continue
+            scores[seen[u]] = -numpy.inf
+            top = numpy.argpartition(-scores, 20)[:20]
+            top = top[numpy.argsort(-scores[top])]
+            hits = numpy.array([i in wanted for i in top])
+            recall += hits.sum() / len(wanted)
+            ndcg += discounts[hits].sum() / discounts[: min(20, len(wanted))].sum()
+            asked += 1
     return recall / asked, ndcg / asked
 
 
