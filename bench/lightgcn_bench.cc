@@ -47,7 +47,7 @@ void measure(const Run& run, const Job& job, const Interactions& interactions, i
 // All three layers of all nodes, forward: three whole products.
 void measure_products(const Run& run, const Interactions& interactions, int repeats) {
   constexpr int kLayers = 3, kWidth = 64;
-  GraphPropagation graph(run.pool, interactions, kLayers, kWidth);
+  GraphPropagation graph(run.pool, interactions, kLayers, true, kWidth);
   const Matrix embeddings(graph.nodes(), kWidth);
   std::vector<std::uint32_t> all(static_cast<std::size_t>(graph.nodes()));
   for (std::uint32_t n = 0; n < all.size(); ++n) all[n] = n;

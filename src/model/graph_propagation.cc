@@ -51,13 +51,14 @@ void sum_rows(const T* table, std::int64_t stride, std::span<const std::uint32_t
 }  // namespace
 
 GraphPropagation::GraphPropagation(ThreadPool& pool, const Interactions& interactions, int layers,
-                                   std::int64_t width)
+                                   bool own, std::int64_t width)
     : pool_(pool),
       interactions_(interactions),
       persons_(static_cast<std::int64_t>(interactions.by_row.rows())),
       items_(interactions.items),
       layers_(layers),
       width_(width),
+      own_(own || layers == 0),
       scale_(static_cast<std::size_t>(nodes())),
       from_(table<std::uint16_t>(nodes())),
       to_(table<std::uint16_t>(nodes())),
@@ -106,15 +107,16 @@ Matrix GraphPropagation::all(const Matrix& embeddings) {
   Table<float> from = table<float>(nodes());
   for (std::int64_t layer = 0; layer < layers_; ++layer) {
     fill(out, from);
+    const float own = adds(layer + 1) ? 1 : 0;
     multiply(from, [&](std::int64_t node, std::span<const float> sums) {
       const float scale = scale_[static_cast<std::size_t>(node)];
       const float* e = embeddings.data() + node * embeddings.stride();
       float* row = out.data() + node * out.stride();
       for (std::int64_t c = 0; c < width_; ++c)
-        row[c] = e[c] + scale * sums[static_cast<std::size_t>(c)];
+        row[c] = own * e[c] + scale * sums[static_cast<std::size_t>(c)];
     });
   }
-  const float mean = 1 / static_cast<float>(layers_ + 1);
+  const float mean = share();
   for (std::int64_t i = 0; i < out.rows() * out.stride(); ++i) out.data()[i] *= mean;
   return out;
 }
@@ -133,7 +135,7 @@ void GraphPropagation::forward(const Matrix& embeddings, std::span<const std::ui
     });
     std::swap(from_, to_);
   }
-  const float mean = 1 / static_cast<float>(layers_ + 1);
+  const float mean = share(), own = adds(layers_) ? mean : 0;
   const auto count = static_cast<std::int64_t>(nodes.size());
   parallel_for(pool_, count, kGrain, [&](std::int64_t begin, std::int64_t end) {
     std::vector<float> sums(static_cast<std::size_t>(from_.stride));
@@ -146,13 +148,14 @@ void GraphPropagation::forward(const Matrix& embeddings, std::span<const std::ui
       const float* e = embeddings.data() + node * embeddings.stride();
       float* row = out.data() + i * out.stride();
       for (std::int64_t c = 0; c < width_; ++c) {
-        row[c] = mean * (e[c] + scale * sums[static_cast<std::size_t>(c)]);
+        row[c] = own * e[c] + mean * scale * sums[static_cast<std::size_t>(c)];
       }
     }
   });
 }
 
-// Calls use(node, row) with row = g + S g for every node, where g is zero but for a few nodes.
+// The product of the first layer, g + S g or S g, where g is zero but for a few nodes: calls
+// use(node, row) for every node.
 template <class Use>
 void GraphPropagation::multiply_few(std::span<const std::uint32_t> nodes, const Matrix& gradient,
                                     Use use) {
@@ -175,25 +178,26 @@ void GraphPropagation::multiply_few(std::span<const std::uint32_t> nodes, const 
         count += place[neighbour] != kNone;
       }
       sum_rows(few_.values.data(), stride, {places.data(), count}, sums.data());
-      add_own(node, gradient, sums);
+      add_gradient(node, 1, gradient, sums);
       use(node, std::span<float>(sums));
     }
   });
 }
 
-// sums <- g + D^-1/2 sums.
-void GraphPropagation::add_own(std::int64_t node, const Matrix& gradient, std::span<float> sums) {
+// sums <- D^-1/2 sums, plus g where Horner's rule adds after this layer.
+void GraphPropagation::add_gradient(std::int64_t node, std::int64_t layer, const Matrix& gradient,
+                                    std::span<float> sums) const {
   const float scale = scale_[static_cast<std::size_t>(node)];
   for (float& sum : sums) sum *= scale;
   const std::uint32_t own = place_[static_cast<std::size_t>(node)];
-  if (own == kNone) return;
+  if (own == kNone || !adds(layer)) return;
   const float* g = gradient.data() + own * gradient.stride();
   for (std::size_t c = 0; c < static_cast<std::size_t>(width_); ++c) sums[c] += g[c];
 }
 
 void GraphPropagation::backward(std::span<const std::uint32_t> nodes, Matrix& gradient,
                                 const UseRow& use) {
-  const float mean = 1 / static_cast<float>(layers_ + 1);
+  const float mean = share();
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     place_[nodes[i]] = static_cast<std::uint32_t>(i);
     for (float& g : gradient.row(static_cast<std::int64_t>(i))) g *= mean;
@@ -209,7 +213,7 @@ void GraphPropagation::backward(std::span<const std::uint32_t> nodes, Matrix& gr
     std::vector<float> row(width);
     for (std::int64_t node = 0; node < this->nodes(); ++node) {
       std::fill(row.begin(), row.end(), 0.0f);
-      add_own(node, gradient, row);
+      add_gradient(node, 0, gradient, row);
       use(node, row);
     }
   } else if (layers_ == 1) {
@@ -220,7 +224,7 @@ void GraphPropagation::backward(std::span<const std::uint32_t> nodes, Matrix& gr
       std::swap(from_, to_);
       const bool last = layer == layers_;
       multiply(from_, [&](std::int64_t node, std::span<float> sums) {
-        add_own(node, gradient, sums);
+        add_gradient(node, layer, gradient, sums);
         last ? finish(node, sums) : keep(node, sums);
       });
     }

@@ -2,14 +2,14 @@
 // simplifying and powering graph convolution network for recommendation", SIGIR 2020, equations
 // 7 and 8). With A the symmetric 0/1 adjacency of persons and items and D its degrees,
 //
-//   P = 1 / (L + 1) (I + S + S^2 + ... + S^L),   S = D^-1/2 A D^-1/2
+//   P = (S^F + ... + S^L) / (L + 1 - F),   S = D^-1/2 A D^-1/2,   F = 0 or 1
 //
 // maps the embeddings of all nodes to their final vectors, and, being symmetric, the gradient with
 // respect to the final vectors back to the one with respect to the embeddings. Evaluated by
-// Horner's rule, y <- e + S y, one product per layer.
+// Horner's rule, y <- e + S y, one product per layer; F = 1 leaves out the last sum.
 //
 // Nodes are the rows of `interactions`, then its items. An interaction counts once, whatever its
-// weight. A node without interactions is P's e / (L + 1).
+// weight. A node without interactions keeps a share of its embedding, or becomes 0 with F = 1.
 //
 // One product reads a row for each of the 2 |A| directed edges: what the speed of everything above
 // it comes down to. Between layers rows are bfloat16 (all() excepted): half the bytes, and all of
@@ -32,8 +32,9 @@ namespace vitrine {
 
 class GraphPropagation {
  public:
-  // `interactions` must outlive it. Works for vectors of `width` floats.
-  GraphPropagation(ThreadPool& pool, const Interactions& interactions, int layers,
+  // `interactions` must outlive it. Works for vectors of `width` floats. `own`: the embedding
+  // itself is one of the layers (F = 0), always so where there are no others.
+  GraphPropagation(ThreadPool& pool, const Interactions& interactions, int layers, bool own,
                    std::int64_t width);
 
   std::int64_t nodes() const { return persons_ + items_; }
@@ -49,7 +50,7 @@ class GraphPropagation {
 
   // P times the matrix that holds row i of `gradient` at node nodes[i] and zero elsewhere. Each row
   // of the product is handed to use(node, row) once, to do with as it likes, on any thread of the
-  // pool. `gradient` is left divided by L + 1.
+  // pool. `gradient` is left divided by the number of layers.
   using UseRow = std::function<void(std::int64_t node, std::span<float> row)>;
   void backward(std::span<const std::uint32_t> nodes, Matrix& gradient, const UseRow& use);
 
@@ -72,7 +73,11 @@ class GraphPropagation {
   void multiply(const Table<T>& from, Use use) const;
   template <class Use>
   void multiply_few(std::span<const std::uint32_t> nodes, const Matrix& gradient, Use use);
-  void add_own(std::int64_t node, const Matrix& gradient, std::span<float> sums);
+  void add_gradient(std::int64_t node, std::int64_t layer, const Matrix& gradient,
+                    std::span<float> sums) const;
+  // Whether the sum of Horner's rule follows the product of `layer`, counted from 1.
+  bool adds(std::int64_t layer) const { return own_ || layer < layers_; }
+  float share() const { return 1 / static_cast<float>(layers_ + (own_ ? 1 : 0)); }
   std::span<const std::uint32_t> neighbours(std::int64_t node) const {
     return node < persons_ ? interactions_.by_row.row(static_cast<std::size_t>(node))
                            : interactions_.by_item.row(static_cast<std::size_t>(node - persons_));
@@ -83,6 +88,7 @@ class GraphPropagation {
   ThreadPool& pool_;
   const Interactions& interactions_;
   std::int64_t persons_, items_, layers_, width_;
+  bool own_;
   std::size_t degree_max_ = 0;
   std::vector<float> scale_;          // D^-1/2 by node; 0 without interactions
   Half from_, to_;                    // input and output of a product

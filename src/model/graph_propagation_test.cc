@@ -14,7 +14,7 @@ namespace {
 using Dense = std::vector<std::vector<double>>;
 
 // P, entry by entry: the mean of the powers of D^-1/2 A D^-1/2.
-Dense mean_of_powers(const Interactions& x, int layers) {
+Dense mean_of_powers(const Interactions& x, int layers, bool own) {
   const std::size_t persons = x.by_row.rows(), nodes = persons + x.items;
   Dense step(nodes, std::vector<double>(nodes)), power = step, mean = step;
   for (std::size_t r = 0; r < persons; ++r) {
@@ -29,7 +29,7 @@ Dense mean_of_powers(const Interactions& x, int layers) {
     Dense next(nodes, std::vector<double>(nodes));
     for (std::size_t a = 0; a < nodes; ++a) {
       for (std::size_t b = 0; b < nodes; ++b) {
-        mean[a][b] += power[a][b] / (layers + 1);
+        if (layer > 0 || own) mean[a][b] += power[a][b] / (layers + (own ? 1 : 0));
         for (std::size_t c = 0; c < nodes; ++c) next[a][b] += power[a][c] * step[c][b];
       }
     }
@@ -59,10 +59,11 @@ double product(const Dense& p, std::size_t row, const Matrix& m, std::int64_t co
 struct Case {
   Interactions interactions = build_interactions(testing::arbitrary_histories(), {});
   int layers = *rc::gen::inRange(0, 5);
+  bool own = *rc::gen::arbitrary<bool>();
   std::int64_t width = *rc::gen::element<std::int64_t>(1, 5, 16, 64, 70, 150);
   ThreadPool pool{*rc::gen::inRange(1, 4)};
-  GraphPropagation graph{pool, interactions, layers, width};
-  Dense expected = mean_of_powers(interactions, layers);
+  GraphPropagation graph{pool, interactions, layers, own, width};
+  Dense expected = mean_of_powers(interactions, layers, own || layers == 0);
 
   // Some of the nodes, each once, in any order.
   std::vector<std::uint32_t> some_nodes() const {

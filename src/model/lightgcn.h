@@ -33,6 +33,7 @@ namespace vitrine {
 struct LightGcnOptions {
   int factors = 64;
   int layers = 2;
+  bool own_layer = false;
   std::string loss = "softmax";
   double temperature = 0.1;
   int negatives = 1024;
@@ -53,6 +54,9 @@ struct LightGcnOptions {
         Field{"factors", &O::factors, 1, 1024, "width of the vectors"},
         Field{"layers", &O::layers, 0, 8,
               "of convolution; 0: plain factors; more help persons and items with few events"},
+        Field{"own_layer", &O::own_layer,
+              "average the embeddings in as a layer of their own, as the paper does; without "
+              "generalises better"},
         Field{"loss", &O::loss, "softmax|bpr",
               "softmax: against all negatives of a batch; bpr: against one per pair"},
         Field{"temperature", &O::temperature, 0.01, 10.0,

@@ -18,9 +18,10 @@ using testing::event_of;
 using Rows = std::vector<std::vector<double>>;
 
 // P times the embeddings, from the definition: the mean of the layers.
-Rows final_vectors(const Interactions& x, int layers, const Rows& embeddings) {
+Rows final_vectors(const Interactions& x, int layers, bool own, const Rows& embeddings) {
   const std::size_t persons = x.by_row.rows(), width = embeddings[0].size();
-  Rows layer = embeddings, sum = embeddings;
+  Rows layer = embeddings, sum(embeddings.size(), std::vector<double>(width));
+  if (own || layers == 0) sum = embeddings;
   for (int l = 0; l < layers; ++l) {
     Rows next(layer.size(), std::vector<double>(width));
     for (std::size_t r = 0; r < persons; ++r) {
@@ -39,7 +40,7 @@ Rows final_vectors(const Interactions& x, int layers, const Rows& embeddings) {
     }
   }
   for (auto& row : sum) {
-    for (double& v : row) v /= layers + 1;
+    for (double& v : row) v /= std::max(1, layers + (own ? 1 : 0));
   }
   return sum;
 }
@@ -52,11 +53,12 @@ double dot(const std::vector<double>& a, const std::vector<double>& b) {
 
 double objective(const LightGcnOptions& options, const Interactions& x, const PairBatch& batch,
                  const Rows& embeddings) {
-  const Rows v = final_vectors(x, options.layers, embeddings);
+  const Rows v = final_vectors(x, options.layers, options.own_layer, embeddings);
   const auto vector = [&](std::uint32_t place) { return v[batch.nodes[place]]; };
   const auto score = [&](std::uint32_t a, std::uint32_t b) {
     const auto u = vector(a), w = vector(b);
-    return dot(u, w) / std::sqrt(dot(u, u) * dot(w, w)) / options.temperature;
+    const double lengths = std::sqrt(dot(u, u) * dot(w, w));
+    return lengths == 0 ? 0 : dot(u, w) / lengths / options.temperature;
   };
   const bool bpr = options.loss == "bpr";
   std::vector<std::uint32_t> used;
@@ -102,6 +104,7 @@ TEST(LightGcn, AStepFollowsTheSlopeOfTheObjective) {
     LightGcnOptions options;
     options.factors = 4;
     options.layers = *rc::gen::inRange(0, 4);
+    options.own_layer = *rc::gen::arbitrary<bool>();
     options.loss = *rc::gen::element<std::string>("softmax", "bpr");
     options.negatives = *rc::gen::inRange(1, 12);
     options.temperature = 0.5;
