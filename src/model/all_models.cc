@@ -5,6 +5,7 @@
 #include "model/basket.h"
 #include "model/blend.h"
 #include "model/bpr.h"
+#include "model/content.h"
 #include "model/ease.h"
 #include "model/item_knn.h"
 #include "model/lightgcn.h"
@@ -88,9 +89,11 @@ constexpr ModelKind kModels[] = {
         "graph filters without training: GF-CF, Turbo-CF, blurring and sharpening"),
     row<TogetherOptions, fit_together, load_together>(
         "what is bought in one basket: support, lift or log-likelihood ratio"),
-    kBlend,
+    row<ContentOptions, fit_content, load_content>(
+        "what is described alike: words and labels of the catalogue; reaches items without events"),
     row<LightGcnOptions, fit_lightgcn, load_lightgcn>(
         "vectors smoothed over the graph of persons and items; softmax or BPR"),
+    kBlend,
 };
 
 }  // namespace

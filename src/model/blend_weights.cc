@@ -6,11 +6,12 @@
 
 #include "data/split.h"
 #include "model/blend_members.h"
+#include "model/linear_rows.h"
 
 namespace vitrine {
 namespace {
 
-constexpr std::size_t kCasesMax = 20'000;  // persons that are asked, spread evenly over all
+constexpr std::size_t kCasesMax = 5'000;  // persons that are asked, spread evenly over all
 constexpr std::size_t kCasesMin = 20;      // fewer teach nothing
 constexpr int kCandidates = 100;           // of each member and case
 constexpr std::size_t kCutoff = 20;        // of the ndcg
@@ -219,11 +220,6 @@ Result<std::optional<Split>> hold_out(const Run& run, const BlendOptions& option
   return split.error();
 }
 
-bool binary(const Interactions& interactions) {
-  const auto weights = interactions.by_row.weights.span();
-  return std::all_of(weights.begin(), weights.end(), [](float w) { return w == 1; });
-}
-
 }  // namespace
 
 Result<std::vector<float>> learn_weights(const Run& run, const BlendOptions& options,
@@ -236,7 +232,7 @@ Result<std::vector<float>> learn_weights(const Run& run, const BlendOptions& opt
     return equal;
   }
   InteractionOptions merge;
-  merge.binary = binary(set.interactions);
+  merge.binary = is_binary(set.interactions);
   const Interactions interactions = build_interactions(split->train(), merge);
   VT_TRY(fit_members(run, {split->train(), interactions, set.catalogue, set.profiles, nullptr},
                      members));
