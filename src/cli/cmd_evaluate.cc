@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <cstdlib>
-
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/recipe_report.h"
@@ -15,14 +13,6 @@ struct EvaluateFlags {
   std::string split, repeat, dump, output, plot, curve;
   bool tune = false;
 };
-
-Result<std::string> data_folder() {
-  const char* folder = std::getenv("VITRINE_DATA");
-  if (folder != nullptr && *folder != '\0') return std::string(folder);
-  return Error{Code::kInvalid,
-               "a recipe's files are relative to the folder that VITRINE_DATA names, and it is not "
-               "set; say VITRINE_DATA=/path/to/data-sets"};
-}
 
 Status write_output(const EvaluateFlags& flags, const Value& json) {
   if (flags.output.empty()) return {};
@@ -71,7 +61,7 @@ Result<Value> evaluate_recipe(Session& session, const EvaluateFlags& flags, cons
 
 // One table after the other; with --json a list when there are several.
 Status evaluate_recipes(Session& session, const EvaluateFlags& flags) {
-  VT_TRY(const std::string folder, data_folder());
+  VT_TRY(const std::string folder, recipe_folder());
   if (flags.tune) return tune_recipes(session, flags, folder);
   List all;
   for (const std::string& path : flags.recipes) {

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <thread>
 
 #include "base/json.h"
@@ -180,6 +181,14 @@ int run_command_line(int argc, char** argv, const std::vector<Command>& commands
   const auto command = std::find_if(commands.begin(), commands.end(),
                                     [&](const Command& c) { return c.name == name; });
   return run_one(*command, flags);
+}
+
+Result<std::string> recipe_folder() {
+  const char* folder = std::getenv("VITRINE_DATA");
+  if (folder != nullptr && *folder != '\0') return std::string(folder);
+  return Error{Code::kInvalid,
+               "a recipe's files are relative to the folder that VITRINE_DATA names, and it is not "
+               "set; say VITRINE_DATA=/path/to/data-sets"};
 }
 
 }  // namespace vitrine

@@ -72,11 +72,16 @@ struct Command {
 // Parses, runs, reports; returns the exit status: 0, 1 (failed), 2 (usage), 130 (interrupted).
 int run_command_line(int argc, char** argv, const std::vector<Command>& commands);
 
+// Where the files of recipes are: the folder that VITRINE_DATA names. kInvalid, with the remedy,
+// when it names none.
+Result<std::string> recipe_folder();
+
 // One file each.
 Command import_command();
 Command clean_command();
 Command train_command();
 Command evaluate_command();
+Command tune_command();
 Command recommend_command();
 Command similar_command();
 Command explain_command();

@@ -290,21 +290,18 @@ Result<Answer> Engine::similar(std::string_view item, int n, SimilarBy by,
     return Error{Code::kUnavailable, "no snapshot yet; `vitrine train` makes one"};
   }
   const Snapshot& snapshot = *pinned.serving->snapshot;
+  const SimilarWay& way = similar_way(by);
   const NamedModel* model = nullptr;
-  const auto first_of = [&](std::string_view kind) {
+  for (const std::string_view kind : way.kinds) {
     for (const NamedModel& named : snapshot.models) {
       if (model == nullptr && named.kind == kind) model = &named;
     }
-  };
-  if (by == SimilarBy::kTogether) {
-    first_of("together");
-  } else {
-    for (const std::string_view kind : {"item_knn", "ease"}) first_of(kind);
   }
   if (model == nullptr) {
     return Error{Code::kUnavailable,
-                 "snapshot " + snapshot.manifest.name + " has no model for this; add " +
-                     (by == SimilarBy::kTogether ? "[models.together]" : "[models.item_knn]")};
+                 fmt::format("snapshot {} has no model that knows what is similar by {}; add "
+                             "[models.{}] and train",
+                             snapshot.manifest.name, way.name, way.kinds.front())};
   }
   const HistoryEvent seen{*index, EventType::kPurchase, 1, 1, wall_clock(), 0};
   Context context{"similar", *index, {}, {}};

@@ -6,42 +6,19 @@
 
 #include "base/toml.h"
 #include "engine/recommenders.h"
+#include "engine/similar.h"
 #include "engine/sources.h"
+#include "engine/tune.h"
 #include "model/recommender.h"
 
 namespace vitrine {
 namespace {
 
-// Settings that are worth trying, in this order; each value against the best so far.
-struct Setting {
-  std::string_view kind, key;
-  std::vector<Value> values;
-  bool needs_times = false;
-};
-
-std::vector<Setting> settings_to_try() {
-  return {
-      {"popularity", "window_days", {7.0, 14.0, 30.0, 90.0}, true},
-      {"item_knn", "window", {0, 100}},
-      {"item_knn", "distance_decay", {1.0, 0.95}},
-      {"item_knn", "backward", {1.0}},
-      {"item_knn", "target_exponent", {0.3, 0.7}},
-      {"item_knn", "similarity", {"bm25", "jaccard"}},
-      {"item_knn", "history_decay", {0.99, 0.95, 0.8}, true},
-      {"item_knn", "half_life_days", {90.0, 365.0}, true},
-      {"item_knn", "person_exponent", {0.0, 1.0}},
-      {"item_knn", "shrinkage", {10.0}},
-      {"ease", "lambda", {100.0, 1000.0, 3000.0}},
-  };
-}
+// Of the budget: the rest is for fusing.
+constexpr double kTuningShare = 0.8;
+constexpr int kTrialsMax = 24;  // of a model
 
 constexpr float kFusionWeights[] = {1.0F, 0.5F, 0.25F, 2.0F};
-
-struct Best {
-  ModelConfig config;
-  FittedModel fitted;
-  double metric = 0;
-};
 
 class Chooser {
  public:
@@ -50,8 +27,8 @@ class Chooser {
       : run_(run),
         config_(config),
         validation_(validation),
+        catalogue_(catalogue),
         survey_(survey),
-        input_(validation.train(), catalogue, config.interactions),
         counts_(item_counts(validation.train())),
         options_(measuring_options(config.evaluate, config.train.metric)) {
     options_.cutoffs = {std::to_string(metric_cutoff(config.train.metric))};
@@ -59,15 +36,20 @@ class Chooser {
   }
 
   Result<Choice> choose() {
+    std::size_t left = config_.models.size();
     for (const ModelConfig& model : config_.models) {
       if (model.kind == "together") {
         if (has_baskets(survey_)) choice_.models.push_back(model);
+        --left;
         continue;
       }
-      VT_TRY(tune(model));
+      // What is left is shared by the models that are left.
+      const double spent = clock_.now().elapsed_s;
+      const double all = kTuningShare * config_.train.budget_seconds;
+      VT_TRY(tune(model, std::max(1e-3, (all - spent) / static_cast<double>(left--))));
     }
     std::stable_sort(best_.begin(), best_.end(),
-                     [](const Best& a, const Best& b) { return a.metric > b.metric; });
+                     [](const Tuned& a, const Tuned& b) { return a.value > b.value; });
     VT_TRY(fuse());
     collect();
     return std::move(choice_);
@@ -91,43 +73,27 @@ class Chooser {
     return metric->mean;
   }
 
-  // Fits and measures; nothing when the model does not fit into memory.
-  Result<std::optional<Best>> attempt(const ModelConfig& config, const std::string& settings) {
-    auto fitted = fit_model(run_, config, input_);
-    if (!fitted.ok()) {
-      if (fitted.error().code != Code::kExhausted) return fitted.error();
-      run_.monitor.note(fitted.error().message + "; left out");
-      return std::optional<Best>();
+  // A model more than once as configured, and as often again as it has settings to search.
+  Status tune(const ModelConfig& model, double seconds) {
+    TuneOptions options;
+    VT_TRY(const std::vector<TuneTask> tasks, tune_tasks({model}, options, has_times(survey_)));
+    const std::size_t searched = tasks.front().space.dimensions.size();
+    options.trials = std::min(kTrialsMax, 4 + 2 * static_cast<int>(searched));
+    options.seconds = seconds;
+    const TuneData data{validation_, catalogue_,           config_.interactions,
+                        options_,    config_.train.metric, config_.shop.seed};
+    TuneLog log;
+    auto report = tune_models(run_, tasks, data, options, log);
+    if (!report.ok()) {
+      if (report.error().code != Code::kExhausted) return report.error();
+      run_.monitor.note(report.error().message + "; left out");
+      return {};
     }
-    VT_TRY(const double metric, measure(recommender_of(config.name, *fitted->named.model)));
-    choice_.trials.push_back({config.name, settings, metric});
-    run_.monitor.note(
-        fmt::format("{} {}: {} {:.4f}", config.name, settings, config_.train.metric, metric));
-    return std::optional(Best{config, std::move(fitted).value(), metric});
-  }
-
-  Status tune(const ModelConfig& model) {
-    VT_TRY(auto best, attempt(model, "as configured"));
-    if (!best) return {};
-    for (const Setting& setting : settings_to_try()) {
-      if (setting.kind != model.kind || (setting.needs_times && !has_times(survey_))) continue;
-      for (const Value& value : setting.values) {
-        const Value* now = best->config.options.find(setting.key);
-        if ((now != nullptr && *now == value) || !time_left()) continue;
-        ModelConfig changed = best->config;
-        changed.options.set(setting.key, value);
-        VT_TRY(auto tried, attempt(changed, describe(setting.key, value)));
-        if (tried && tried->metric > best->metric) best = std::move(tried);
-      }
-    }
-    best_.push_back(std::move(*best));
+    if (report->interrupted) return Error{Code::kCancelled, "cancelled"};
+    choice_.out_of_time |= report->out_of_time;
+    for (TuneTrial& trial : report->trials) choice_.trials.push_back(std::move(trial));
+    best_.push_back(std::move(report->models.front()));
     return {};
-  }
-
-  static std::string describe(std::string_view key, const Value& value) {
-    std::string text = to_toml(Table{{std::string(key), value}});
-    while (!text.empty() && text.back() == '\n') text.pop_back();
-    return text;
   }
 
   // Best first; one more joins when the lists get better. Popularity may join too: what sells this
@@ -136,18 +102,18 @@ class Chooser {
     choice_.home.name = "home";
     std::vector<Source> sources;
     const Model* fallback = nullptr;
-    for (const Best& best : best_) {
+    for (const Tuned& best : best_) {
       if (fallback == nullptr && best.config.kind == "popularity") {
-        fallback = best.fitted.named.model.get();
+        fallback = best.fitted->named.model.get();
       }
     }
-    for (const Best& best : best_) {
+    for (const Tuned& best : best_) {
       std::optional<Source> joins;
       for (const float weight : kFusionWeights) {
         const bool first = sources.empty();
         if (!first && !time_left()) break;
         std::vector<Source> with = sources;
-        with.push_back({best.fitted.named.name, best.fitted.named.model.get(), weight});
+        with.push_back({best.fitted->named.name, best.fitted->named.model.get(), weight});
         VT_TRY(const double metric,
                measure(pipeline_recommender("fusion", with, config_.pipeline, fallback)));
         if (first || metric > choice_.metric) {
@@ -175,12 +141,30 @@ class Chooser {
     return false;
   }
 
-  // What the lists use or a placement names, popularity, and together.
+  // The one that answers for what is similar in this way, where it was tuned.
+  std::string similar_by(const SimilarWay& way) const {
+    for (const std::string_view kind : way.kinds) {
+      for (const Tuned& best : best_) {
+        if (best.config.kind == kind) return best.config.name;
+      }
+    }
+    return {};
+  }
+
+  // What the lists use or a placement names, what knows a way of being similar, popularity, and
+  // together.
   void collect() {
+    std::vector<std::string> used = choice_.home.models;
+    for (const SimilarWay& way : similar_ways()) {
+      const auto serves = [&](const Tuned& best) {
+        return std::find(used.begin(), used.end(), best.config.name) != used.end() &&
+               std::find(way.kinds.begin(), way.kinds.end(), best.config.kind) != way.kinds.end();
+      };
+      if (std::none_of(best_.begin(), best_.end(), serves)) used.push_back(similar_by(way));
+    }
     std::vector<ModelConfig> models;
-    const auto& used = choice_.home.models;
     for (const ModelConfig& model : config_.models) {  // in the configured order
-      for (const Best& best : best_) {
+      for (const Tuned& best : best_) {
         const bool wanted = !is_personal(best.config.kind) || named_by_placement(model.name) ||
                             std::find(used.begin(), used.end(), best.config.name) != used.end();
         if (best.config.name == model.name && wanted) models.push_back(best.config);
@@ -193,12 +177,12 @@ class Chooser {
   const Run& run_;
   const Config& config_;
   const Split& validation_;
+  const Catalogue& catalogue_;
   const Survey& survey_;
-  const FitInput input_;
   const std::vector<std::uint32_t> counts_;
   EvaluateOptions options_;
   const SystemUsage clock_;
-  std::vector<Best> best_;
+  std::vector<Tuned> best_;
   Choice choice_;
 };
 

@@ -1,6 +1,6 @@
-// Choosing models and settings by validation, within a time budget. Settings are tried one at a
-// time and kept when they help (coordinate descent); then the models are fused greedily, best
-// first, as long as the lists get better. Deterministic when the budget does not run out.
+// Choosing models and settings by validation, within a time budget. Each model is tuned (tune.h);
+// then the models are fused greedily, best first, as long as the lists get better. Deterministic
+// when the budget does not run out.
 #pragma once
 
 #include <string>
@@ -8,18 +8,14 @@
 
 #include "engine/config.h"
 #include "engine/fitting.h"
+#include "engine/tune.h"
 
 namespace vitrine {
-
-struct Trial {
-  std::string model, settings;  // settings that differ from the configured ones, as text
-  double metric = 0;
-};
 
 struct Choice {
   std::vector<ModelConfig> models;  // to fit, popularity first
   PlacementOptions home;            // models and weights of the lists
-  std::vector<Trial> trials;
+  std::vector<TuneTrial> trials;
   double metric = 0;  // of the lists, on validation
   bool out_of_time = false;
 };

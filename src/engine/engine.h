@@ -22,7 +22,9 @@
 #include "data/clean.h"
 #include "data/import.h"
 #include "engine/config.h"
+#include "engine/similar.h"
 #include "engine/snapshot.h"
+#include "engine/tune.h"
 #include "eval/evaluate.h"
 #include "rank/slate.h"
 
@@ -70,8 +72,6 @@ struct Answer {
   std::vector<AnsweredItem> items;
   std::string degraded, shortfall;
 };
-
-enum class SimilarBy { kBehaviour, kTogether };
 
 struct EngineStatus {
   bool ready = false;    // a snapshot is published and the log is replayed
@@ -159,6 +159,8 @@ class Engine {
   // unknown item.
   Result<std::vector<AnsweredItem>> explain(const RecommendRequest& request,
                                             std::string_view item) const;
+  // By the first model of the snapshot whose kind knows this way (similar.h). kUnavailable, naming
+  // what to configure, where there is none.
   Result<Answer> similar(std::string_view item, int n, SimilarBy by,
                          std::span<const std::string> exclude) const;
   Result<Answer> popular(int n, int days, std::string_view category) const;  // days 0: all time
@@ -172,6 +174,10 @@ class Engine {
                                    const EvaluateOptions& options,
                                    const std::vector<std::string>& models,
                                    const std::string& dump_folder) const;
+  // Searches settings of [models.*] (or `models`) on a validation split inside the training part of
+  // the configured split; what that holds out is not touched.
+  Result<TuneReport> tune(const Run& run, const TuneOptions& options,
+                          const std::vector<std::string>& models) const;
   // Fits on everything and publishes through the gate, in this process.
   Result<TrainReport> train(const Run& run, const TrainRequest& request);
   // The same as a child process with its own limits, in the background; status().training tells.

@@ -4,10 +4,11 @@
 
 namespace vitrine {
 
-Result<FittedModel> fit_model(const Run& run, const ModelConfig& config, const FitInput& input) {
+Result<FittedModel> fit_model(const Run& run, const ModelConfig& config, const FitInput& input,
+                              Validator* validator) {
   VT_TRY(const ModelKind* kind, find_model(config.kind));
   const Run own{run.random.fork("fit/" + config.name), run.pool, run.monitor};
-  const TrainingSet set{input.histories, input.interactions, input.catalogue, nullptr, nullptr};
+  const TrainingSet set{input.histories, input.interactions, input.catalogue, nullptr, validator};
   const SystemUsage clock;
   const Usage before = clock.now();
   auto model = kind->fit(own, config.options, set, nullptr);

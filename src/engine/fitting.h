@@ -27,7 +27,8 @@ struct FittedModel {
 };
 
 // Errors name the model.
-Result<FittedModel> fit_model(const Run& run, const ModelConfig& config, const FitInput& input);
+Result<FittedModel> fit_model(const Run& run, const ModelConfig& config, const FitInput& input,
+                              Validator* validator = nullptr);
 Result<std::vector<FittedModel>> fit_models(const Run& run, const std::vector<ModelConfig>& configs,
                                             const FitInput& input);
 

@@ -59,6 +59,13 @@ Result<EvaluationTable> Engine::evaluate(const Run& run, const SplitOptions& spl
                          dump_folder);
 }
 
+Result<TuneReport> Engine::tune(const Run& run, const TuneOptions& options,
+                                const std::vector<std::string>& models) const {
+  VT_TRY(const auto log, state_->log_to_read());
+  VT_TRY(const Dataset data, build_dataset(run, *log, state_->types, state_->config));
+  return tune_configured(run, state_->config, data, state_->files, options, models);
+}
+
 Result<TrainReport> Engine::train(const Run& run, const TrainRequest& request) {
   return state_->train(run, request);
 }

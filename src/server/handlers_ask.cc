@@ -210,10 +210,7 @@ Result<HttpResponse> post_explanations(const Call& call) {
 
 Result<HttpResponse> get_similar(const Call& call) {
   VT_TRY(const int n, call.query_int("n", 10, 1, call.options.n_max));
-  const std::string by = call.query_text("by");
-  if (!by.empty() && by != "behaviour" && by != "together") {
-    return Error{Code::kInvalid, "by: expected behaviour or together, found '" + by + "'"};
-  }
+  VT_TRY(const SimilarBy by, parse_similar(call.query_text("by")));
   std::vector<std::string> exclude;
   const std::string text = call.query_text("exclude");
   for (std::size_t begin = 0; begin < text.size();) {
@@ -221,8 +218,7 @@ Result<HttpResponse> get_similar(const Call& call) {
     if (comma > begin) exclude.push_back(text.substr(begin, comma - begin));
     begin = comma + 1;
   }
-  const SimilarBy relation = by == "together" ? SimilarBy::kTogether : SimilarBy::kBehaviour;
-  VT_TRY(const Answer answer, call.engine.similar(call.path[0], n, relation, exclude));
+  VT_TRY(const Answer answer, call.engine.similar(call.path[0], n, by, exclude));
   return json_response(slate_json(answer));
 }
 
