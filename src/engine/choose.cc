@@ -80,8 +80,8 @@ class Chooser {
     const std::size_t searched = tasks.front().space.dimensions.size();
     options.trials = std::min(kTrialsMax, 4 + 2 * static_cast<int>(searched));
     options.seconds = seconds;
-    const TuneData data{validation_, catalogue_,           config_.interactions,
-                        options_,    config_.train.metric, config_.shop.seed};
+    const TuneGround data{validation_, catalogue_,           config_.interactions,
+                          options_,    config_.train.metric, config_.shop.seed};
     TuneLog log;
     auto report = tune_models(run_, tasks, data, options, log);
     if (!report.ok()) {

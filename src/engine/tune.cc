@@ -44,7 +44,7 @@ int epochs_of(const Table& options, int measurement) {
 // Fits and measures.
 class Measuring {
  public:
-  Measuring(const Run& run, const TuneData& data)
+  Measuring(const Run& run, const TuneGround& data)
       : run_(run), data_(data), counts_(item_counts(data.validation.train())), how_(data.evaluate) {
     how_.cutoffs = {std::to_string(metric_cutoff(data.metric))};
     how_.bootstrap = 0;
@@ -86,7 +86,7 @@ class Measuring {
     double share;
     Histories histories;
     FitInput input;
-    Part(double s, Histories h, const TuneData& data)
+    Part(double s, Histories h, const TuneGround& data)
         : share(s), histories(std::move(h)), input(histories, data.catalogue, data.interactions) {}
   };
   const FitInput& part(double share) {
@@ -101,7 +101,7 @@ class Measuring {
   }
 
   const Run& run_;
-  const TuneData& data_;
+  const TuneGround& data_;
   const std::vector<std::uint32_t> counts_;
   EvaluateOptions how_;
   std::vector<std::unique_ptr<Part>> parts_;
@@ -110,7 +110,7 @@ class Measuring {
 // What the tuning of all models shares.
 struct Search {
   const Run& run;
-  const TuneData& data;
+  const TuneGround& data;
   const TuneOptions& options;
   TuneLog& log;
   TuneReport& report;
@@ -317,7 +317,7 @@ Result<std::vector<TuneTask>> tune_tasks(const std::vector<ModelConfig>& models,
 }
 
 Result<TuneReport> tune_models(const Run& run, const std::vector<TuneTask>& tasks,
-                               const TuneData& data, const TuneOptions& options, TuneLog& log) {
+                               const TuneGround& data, const TuneOptions& options, TuneLog& log) {
   TuneReport report;
   report.metric = data.metric;
   report.split = data.validation.description();
@@ -356,8 +356,8 @@ Result<TuneReport> tune_by_recipe(const Run& run, FileSystem& files, const std::
   VT_TRY(TuneLog log, TuneLog::open(files, options.resume));
   VT_TRY(const RecipeSplits data,
          recipe_splits(run, files, recipe, folder, RecipePart::kValidation));
-  const TuneData on{data.splits.front(), data.catalogue,   recipe.models.front().interactions,
-                    recipe.evaluate,     recipe.choose_by, seed};
+  const TuneGround on{data.splits.front(), data.catalogue,   recipe.models.front().interactions,
+                      recipe.evaluate,     recipe.choose_by, seed};
   return tune_models(run, tasks, on, options, log);
 }
 
@@ -379,8 +379,8 @@ Result<TuneReport> tune_configured(const Run& run, const Config& config, const D
   if (inner.kind == "time" && !has_times(what)) inner.kind = "last";
   VT_TRY(const Split validation, validation_split(run, outer, inner));
   VT_TRY(const std::vector<TuneTask> tasks, tune_tasks(models, options, has_times(what)));
-  const TuneData on{validation,      data.catalogue,      config.interactions,
-                    config.evaluate, config.train.metric, config.shop.seed};
+  const TuneGround on{validation,      data.catalogue,      config.interactions,
+                      config.evaluate, config.train.metric, config.shop.seed};
   return tune_models(run, tasks, on, options, log);
 }
 

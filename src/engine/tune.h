@@ -67,7 +67,7 @@ struct TuneReport {
 };
 
 // What trials are measured on: a validation split inside what may be learned from.
-struct TuneData {
+struct TuneGround {
   const Split& validation;
   const Catalogue& catalogue;
   InteractionOptions interactions = {};
@@ -108,7 +108,7 @@ Result<std::vector<TuneTask>> tune_tasks(const std::vector<ModelConfig>& models,
 // trial was finished. A model without any settings that could be fitted is the error of its last
 // trial.
 Result<TuneReport> tune_models(const Run& run, const std::vector<TuneTask>& tasks,
-                               const TuneData& data, const TuneOptions& options, TuneLog& log);
+                               const TuneGround& data, const TuneOptions& options, TuneLog& log);
 
 // The same for [models.*] (or those of `names`) on the validation split of a data set:
 // Engine::tune. `together` has no lists of its own and is left out.

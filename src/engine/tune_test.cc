@@ -41,8 +41,8 @@ class Tune : public ::testing::Test {
   static ModelConfig model(const std::string& kind) {
     return {kind, kind, must((*find_model(kind))->complete({}))};
   }
-  TuneData data(std::int64_t seed = 1) const {
-    TuneData on{split_, catalogue_};
+  TuneGround data(std::int64_t seed = 1) const {
+    TuneGround on{split_, catalogue_};
     on.seed = seed;
     return on;
   }
@@ -198,7 +198,7 @@ TEST_F(Tune, WhatCannotBeFittedIsATrialWithoutValue) {
   ModelConfig ease = model("ease");
   ease.options.set("memory_limit_mb", 1);  // too little for 700 x 700 floats
   TuneLog log;
-  const TuneData on{split, catalogue_};
+  const TuneGround on{split, catalogue_};
   const auto tasks = must(tune_tasks({ease}, options, false));
   const TuneReport report = must(tune_models(run_.run, tasks, on, options, log));
   ASSERT_EQ(report.trials.size(), 3u);
