@@ -8,6 +8,7 @@
 #include "base/blas.h"
 #include "data/readable.h"
 #include "model/epochs.h"
+#include "model/linear_rows.h"
 #include "model/ridge.h"
 
 namespace vitrine {
@@ -89,6 +90,7 @@ class Fit {
     Epochs epochs(run_, set_.validator, AlsOptions::kName, options_.epochs, [this] {
       FactorState state{items_.vectors.view()};
       state.weights = items_.weights;
+      state.binary = is_binary(set_.interactions);
       return finish_factors(run_, options_, set_, state);
     });
     while (epochs.next()) {

@@ -22,8 +22,10 @@
 //
 // and each epoch (persons + items) k^2 + 20 k^3 for the eigenbases.
 //
-// The model keeps item vectors; a query is folded in exactly (model/factors.h), so persons have no
-// rows. Deterministic for any number of threads (per version of the linear algebra library).
+// The model keeps item vectors; a query is folded in (model/factors.h), so persons have no rows. On
+// binary interactions that is exactly a step of fitting; weighted ones are merged and halved with
+// time in fitting, while a query's item weighs what its best event does. Deterministic for any
+// number of threads (per version of the linear algebra library).
 #pragma once
 
 #include "model/factors.h"

@@ -10,8 +10,6 @@
 namespace vitrine {
 namespace {
 
-constexpr std::size_t kBatch = 256;  // queries whose members' lists are held at once
-
 class Blend final : public Model {
  public:
   // Every member has a model and a positive weight.
@@ -27,8 +25,9 @@ class Blend final : public Model {
                 CandidateBlock& out) const override {
     out.reset(queries.size(), static_cast<std::size_t>(std::max(n, 0)));
     if (n <= 0) return;
-    for (std::size_t begin = 0; begin < queries.size(); begin += kBatch) {
-      const auto batch = queries.subspan(begin, std::min(kBatch, queries.size() - begin));
+    const std::size_t most = queries_at_once(depth_);
+    for (std::size_t begin = 0; begin < queries.size(); begin += most) {
+      const auto batch = queries.subspan(begin, std::min(most, queries.size() - begin));
       const MemberLists lists(members_, batch, depth_);
       for (std::size_t q = 0; q < batch.size(); ++q) {
         const ItemMask& mask = mask_of(masks, begin + q);
@@ -214,7 +213,8 @@ Result<std::unique_ptr<const Model>> fit_blend(const Run& run, const Table& opti
     VT_TRY(const std::vector<float> weights, learn_weights(run, setup.options, setup.members, set));
     for (std::size_t m = 0; m < weights.size(); ++m) setup.members[m].weight = weights[m];
   }
-  const TrainingSet whole{set.histories, set.interactions, set.catalogue, set.profiles, nullptr};
+  TrainingSet whole = set;
+  whole.validator = nullptr;
   VT_TRY(fit_members(run, whole, setup.members));
   return blend_of(std::move(setup));
 }

@@ -72,7 +72,7 @@ Status read_weights(const std::vector<std::string>& texts, std::vector<BlendMemb
                                             : fmt::format("did you mean '{}'?", near))};
     }
     member->weight = static_cast<float>(weight->weight);
-    sum += weight->weight;
+    sum += double{member->weight};  // as it will count: the least doubles are 0
   }
   for (const BlendMember& member : members) {
     if (member.weight >= 0) continue;

@@ -1,6 +1,7 @@
 // The members of a blend, and their scores on one scale. Internal to blend.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <span>
 #include <string>
@@ -28,6 +29,12 @@ Result<BlendSetup> read_blend(const Table& table);
 
 // Fits those members that have no model and a positive weight.
 Status fit_members(const Run& run, const TrainingSet& set, std::span<BlendMember> members);
+
+// Queries whose members' lists are held at once: fewer where lists are long.
+inline std::size_t queries_at_once(int depth) {
+  constexpr int kMost = 256, kListed = kMost * 1000;  // items of one member's lists
+  return static_cast<std::size_t>(std::clamp(kListed / depth, 1, kMost));
+}
 
 // The members' best `depth` items for a batch of queries, under no mask.
 class MemberLists {

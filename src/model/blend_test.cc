@@ -158,6 +158,12 @@ TEST(Blend, LearnsWhichMemberIsRight) {
   EXPECT_EQ(setup->members[0].model, nullptr);
 }
 
+TEST(Blend, HoldsFewerListsWhereTheyAreLong) {
+  EXPECT_EQ(queries_at_once(10), 256u);
+  EXPECT_EQ(queries_at_once(500), 256u);
+  EXPECT_EQ(queries_at_once(100'000), 2u);
+}
+
 TEST(Blend, WeighsAllTheSameWhereNothingCanBeHeldOut) {
   const Histories histories = testing::make_histories({{event_of(0), event_of(1)}}, 1, 2);
   const auto learned = fit({}, histories);
@@ -194,6 +200,7 @@ TEST(Blend, SaysWhatIsWrong) {
   expect({{"weights", List{"ease=1", "item_kn=1"}}}, "did you mean 'item_knn'");
   expect({{"weights", List{"ease=x", "item_knn=1"}}}, "name=number");
   expect({{"weights", List{"ease=0", "item_knn=0"}}}, "above 0");
+  expect({{"weights", List{"ease=1e-50", "item_knn=1e-50"}}}, "above 0");
   expect({{"normalise", "rank"}}, "did you mean 'normalize'");
 }
 

@@ -50,8 +50,12 @@ class WeightSearch {
       const std::size_t end = std::min(begin + round, cases);
       parallel_for(run_.pool, static_cast<std::int64_t>(end - begin), kGrain,
                    [&](std::int64_t from, std::int64_t to) {
-                     ask_some(split, begin + static_cast<std::size_t>(from),
-                              begin + static_cast<std::size_t>(to));
+                     const std::size_t most = queries_at_once(options_.depth);
+                     const std::size_t last = begin + static_cast<std::size_t>(to);
+                     for (auto first = begin + static_cast<std::size_t>(from); first < last;
+                          first += most) {
+                       ask_some(split, first, std::min(first + most, last));
+                     }
                    });
       VT_TRY(stage.proceed(end));
     }

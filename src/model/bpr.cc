@@ -70,8 +70,9 @@ Result<std::unique_ptr<const Model>> fit_bpr(const Run& run, const BprOptions& o
   Epochs epochs(run, set.validator, BprOptions::kName, options.epochs,
                 [&]() -> Result<std::unique_ptr<const Model>> {
                   const Scaled state = scaled(trainer, cells, counts);
-                  return finish_factors(run, options, set,
-                                        {trainer.items(), state.users.view(), state.biases});
+                  FactorState finished{trainer.items(), state.users.view(), state.biases};
+                  finished.remedy = "use a smaller learning_rate";
+                  return finish_factors(run, options, set, finished);
                 });
   while (epochs.next()) trainer.epoch(epochs.done());
   return epochs.model();

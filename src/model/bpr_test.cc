@@ -261,6 +261,19 @@ TEST(Bpr, ListsTheRestOfATaste) {
   }
 }
 
+// Also where the interactions are weighted.
+TEST(Bpr, AnInteractionCountsOnceWhateverItsWeight) {
+  const Histories histories = testing::make_histories(
+      {{event_of(0, 3), event_of(1)}, {event_of(1, 2), event_of(2)}, {event_of(0), event_of(2)}}, 0,
+      3);
+  InteractionOptions merge;
+  merge.binary = false;
+  const auto model = testing::fit_on(fit_bpr, BprOptions{}, histories, merge);
+  const std::vector<HistoryEvent> light{event_of(0), event_of(1)},
+      heavy{event_of(0, 5), event_of(1)};
+  EXPECT_EQ(testing::scores_of(*model, light, 3), testing::scores_of(*model, heavy, 3));
+}
+
 TEST(Bpr, SaysHowManyFactorsWouldFit) {
   BprOptions options;
   options.memory_limit_mb = 1;
@@ -287,6 +300,8 @@ TEST(Bpr, ARateThatDivergesIsSaid) {
   const auto model = fit_bpr(run, options, {histories, cells, {}});
   ASSERT_FALSE(model.ok());
   EXPECT_EQ(model.error().code, Code::kInvalid);
+  EXPECT_NE(model.error().message.find("use a smaller learning_rate"), std::string::npos)
+      << model.error().message;
 }
 
 }  // namespace

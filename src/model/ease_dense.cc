@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/blas.h"
+#include "base/finite.h"
 #include "base/gram.h"
 #include "base/kernels.h"
 #include "index/rows.h"
@@ -247,10 +248,6 @@ Grown grown(ThreadPool& pool, const SeenCells& cells, const SparseRows& mixes,
   return result;
 }
 
-bool finite(std::span<const float> values) {
-  return std::all_of(values.begin(), values.end(), [](float w) { return std::isfinite(w); });
-}
-
 Status check(const Weights& weights, const std::vector<std::int64_t>& shape, std::uint32_t items) {
   const auto corrupt = [](const char* what) {
     return Error{Code::kCorrupt, std::string("ease: ") + what};
@@ -263,7 +260,7 @@ Status check(const Weights& weights, const std::vector<std::int64_t>& shape, std
   if (shape.size() != 2 || shape[0] != side || shape[1] < side) {
     return corrupt("the weights must be a square matrix over the items seen");
   }
-  if (!finite(weights.values.span())) return corrupt("weights must be finite");
+  if (!all_finite(weights.values.span())) return corrupt("weights must be finite");
   return {};
 }
 
@@ -295,7 +292,7 @@ Result<std::unique_ptr<const Model>> fit_dense_ease(const Run& run, const EaseOp
   }
   const std::span<const float> values(matrix->data(),
                                       static_cast<std::size_t>(matrix->rows() * matrix->stride()));
-  if (!finite(values)) return Error{Code::kInvalid, "ease: not finite: use a larger lambda"};
+  if (!all_finite(values)) return Error{Code::kInvalid, "ease: not finite: use a larger lambda"};
   Weights weights{std::move(cells.place), {}, matrix->stride(), cells.binary};
   weights.values = Array<float>(std::move(matrix), values);
   VT_TRY(stage.proceed(3));

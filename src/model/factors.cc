@@ -3,17 +3,18 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <string>
 
 #include "base/blas.h"
+#include "base/finite.h"
 #include "base/kernels.h"
 
 namespace vitrine {
 namespace {
 
-bool finite(std::span<const float> values) {
-  return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+Error not_finite(const FactorState& state) {
+  return {Code::kInvalid, "not finite: " + std::string(state.remedy)};
 }
-
 Error corrupt(const char* what) { return {Code::kCorrupt, what}; }
 
 // Never 0, which stands for no row.
@@ -63,13 +64,12 @@ Result<Factors> Factors::create(const Run& run, const TrainingSet& set, const Fa
   f.width_ = state.items.cols;
   f.seen_ = seen_items(interactions);
   f.item_weights_ = std::vector<float>(state.weights.begin(), state.weights.end());
-  const auto weights = interactions.by_row.weights.span();
-  f.binary_ = std::all_of(weights.begin(), weights.end(), [](float w) { return w == 1; });
+  f.binary_ = state.binary;
 
   Matrix seen(static_cast<std::int64_t>(f.seen_.size()), f.width_);
   for (std::size_t s = 0; s < f.seen_.size(); ++s) {
     const auto row = state.items.row(f.seen_[s]);
-    if (!finite(row)) return Error{Code::kInvalid, "not finite: use more regularisation"};
+    if (!all_finite(row)) return not_finite(state);
     std::copy(row.begin(), row.end(), seen.row(static_cast<std::int64_t>(s)).begin());
   }
   Matrix basis(f.width_, f.width_);
@@ -94,8 +94,8 @@ Result<Factors> Factors::create(const Run& run, const TrainingSet& set, const Fa
   gemm(run.pool, 1, known, false, basis.view(), true, 0, user_rows.view());
   f.user_stride_ = user_rows.stride();
   f.user_values_ = shared(std::move(user_rows));
-  if (!finite(f.item_values_.span()) || !finite(f.user_values_.span())) {
-    return Error{Code::kInvalid, "not finite: use more regularisation"};
+  if (!all_finite(f.item_values_.span()) || !all_finite(f.user_values_.span())) {
+    return not_finite(state);
   }
   f.prepare();
   std::vector<std::uint64_t> fingerprints(static_cast<std::size_t>(users));
@@ -210,7 +210,7 @@ std::vector<float> Factors::fold_in(std::span<const WeightedRow> cells) const {
     }
   }
   for (std::size_t k = 0; k < width; ++k) y[k] *= scale[k];
-  if (!finite(y)) return {};
+  if (!all_finite(y)) return {};
   return y;
 }
 
@@ -310,7 +310,7 @@ Result<Factors> Factors::load(ArchiveReader& reader, std::uint32_t items, const 
       return corrupt("the items seen must ascend");
     }
   }
-  if (!finite(f.item_values_.span()) || !finite(f.user_values_.span())) {
+  if (!all_finite(f.item_values_.span()) || !all_finite(f.user_values_.span())) {
     return corrupt("factors must be finite");
   }
   f.prepare();

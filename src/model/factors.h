@@ -9,11 +9,11 @@
 //   u = argmin  sum_{i in H} w_i (1 - u.v_i - b_i)^2 + a0 sum_j (u.v_j + b_j)^2 + l |u|^2
 //   l = regularization * (sum_{i in H} w_i + a0 N)^exponent
 //
-// over the distinct items H of the history (w: the best event weight, 1 where the interactions are
-// binary, times the weight of the item where the model has one) and all N items that training saw.
-// Vectors are kept in the eigenbasis of sum_j v_j v_j^T, which changes no dot product and makes the
-// background term diagonal, D: a history of n < k items costs n^2 k by (D + V^T W V)^-1 V^T = D^-1
-// V^T (W^-1 + V D^-1 V^T)^-1, a longer one n k^2 + k^3/3.
+// over the distinct items H of the history (w: the best event weight, or 1 for a
+// model to which all interactions are the same, times the weight of the item where it has one) and
+// all N items that training saw. Vectors are kept in the eigenbasis of sum_j v_j v_j^T, which
+// changes no dot product and makes the background term diagonal, D: a history of n < k items costs
+// n^2 k by (D + V^T W V)^-1 V^T = D^-1 V^T (W^-1 + V D^-1 V^T)^-1, a longer one n k^2 + k^3/3.
 //
 // Only items with interactions are listed; others score 0. A history without such an item gives an
 // empty list. Retrieval is index/scan.h, so lists and scores agree to the bit.
@@ -21,6 +21,7 @@
 
 #include <memory>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -45,6 +46,8 @@ struct FactorState {
   MatrixView<const float> users{};   // by history row, at least the users; no rows: no user rows
   std::span<const float> biases{};   // one per item, or none
   std::span<const float> weights{};  // of an interaction with each item, above 0; none: 1
+  bool binary = true;                // an interaction counts once, whatever its weight
+  std::string_view remedy = "use more regularisation";  // where the state is not finite
 };
 
 // Immutable; thread-safe.
@@ -83,7 +86,7 @@ class Factors {
   float bias(std::uint32_t item) const { return biased_ ? vectors_.row(item)[width()] : 0; }
 
   FoldIn fold_in_;
-  bool binary_ = true;  // of the interactions
+  bool binary_ = true;
   bool biased_ = false;
   std::int64_t width_ = 0, stride_ = 0, user_stride_ = 0;
   Array<float> item_values_;           // rows of stride_: the vector, then the bias

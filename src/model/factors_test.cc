@@ -109,6 +109,7 @@ TEST(Factors, FoldsInByTheNormalEquations) {
     const testing::QuietRun run;
     FactorState state{items.view()};
     state.biases = biases;
+    state.binary = binary;
     const auto factors = Factors::create(run, shop.set(), state, f);
     RC_ASSERT(factors.ok());
     for (std::size_t r = 0; r < shop.histories.rows(); ++r) {
@@ -161,12 +162,16 @@ TEST(Factors, AKnownUserIsTheirRowUntilTheHistoryChanges) {
   }
 }
 
-TEST(Factors, WhatIsNotFiniteIsRefused) {
+TEST(Factors, WhatIsNotFiniteIsRefusedWithTheRemedyOfTheModel) {
   const Shop shop(testing::make_histories({{event_of(0)}}, 1, 1));
   Matrix items(1, 2);
   items(0, 1) = std::nanf("");
   const testing::QuietRun run;
-  EXPECT_EQ(Factors::create(run, shop.set(), {items.view()}, {}).error().code, Code::kInvalid);
+  FactorState state{items.view()};
+  state.remedy = "think again";
+  const Error error = Factors::create(run, shop.set(), state, {}).error();
+  EXPECT_EQ(error.code, Code::kInvalid);
+  EXPECT_EQ(error.message, "not finite: think again");
 }
 
 }  // namespace

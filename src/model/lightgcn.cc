@@ -65,10 +65,10 @@ Result<std::unique_ptr<const Model>> fit_lightgcn(const Run& run, const LightGcn
   const auto finished = [&] {
     const Scored now = scored(options, set.interactions, trainer.vectors());
     const MatrixView<const float> all = now.vectors.view();
-    const FactorState state{
-        {all.data + persons * all.stride, all.rows - persons, all.cols, all.stride},
-        {all.data, persons, all.cols, all.stride},
-        now.biases};
+    FactorState state{{all.data + persons * all.stride, all.rows - persons, all.cols, all.stride},
+                      {all.data, persons, all.cols, all.stride},
+                      now.biases};
+    state.remedy = "use a smaller learning_rate";
     return finish_factors(run, options, set, state);
   };
   Epochs epochs(run, set.validator, LightGcnOptions::kName, options.epochs, finished,

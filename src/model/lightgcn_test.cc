@@ -202,6 +202,19 @@ TEST(LightGcn, EveryLossLearnsThePlantedTastes) {
   }
 }
 
+// Also where the interactions are weighted.
+TEST(LightGcn, AnInteractionCountsOnceWhateverItsWeight) {
+  const Histories histories = testing::make_histories(
+      {{event_of(0, 3), event_of(1)}, {event_of(1, 2), event_of(2)}, {event_of(0), event_of(2)}}, 0,
+      3);
+  InteractionOptions merge;
+  merge.binary = false;
+  const auto model = testing::fit_on(fit_lightgcn, LightGcnOptions{}, histories, merge);
+  const std::vector<HistoryEvent> light{event_of(0), event_of(1)},
+      heavy{event_of(0, 5), event_of(1)};
+  EXPECT_EQ(testing::scores_of(*model, light, 3), testing::scores_of(*model, heavy, 3));
+}
+
 TEST(LightGcn, RefusesWhatDoesNotFitWithTheNumber) {
   const Histories histories = testing::make_histories({{event_of(0)}}, 1, 40'000);
   const Interactions interactions = build_interactions(histories, {});

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "base/finite.h"
 #include "index/scan.h"
 #include "model/epochs.h"
 #include "model/memory.h"
@@ -16,10 +17,6 @@ namespace {
 constexpr double kNoiseMin = 1e-4;  // of the variance of the ratings
 constexpr double kPrecisionMax = 1e6;
 constexpr double kScaleMax = 1e6;  // deviations that a prediction may be off the mean
-
-bool finite(std::span<const float> values) {
-  return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
-}
 
 // What answers: rows of factors + 1, the bias last.
 struct Fitted {
@@ -131,7 +128,7 @@ class Mf final : public Model {
     }
     const bool solved = solve_row(columns, values, fitted_.mean, fitted_.variance, fitted_.noise,
                                   prior, fitted_.precision, belief, variance) &&
-                        finite(belief);
+                        all_finite(belief);
     const std::vector<float>& person = solved ? belief : prior;
     const auto unit = static_cast<float>(fitted_.deviation);
     for (std::size_t k = 0; k + 1 < person.size(); ++k) row[k] = unit * person[k];
@@ -267,7 +264,9 @@ Result<std::unique_ptr<const Model>> Fitting::finished() const {
   for (std::uint32_t i = 0; i < set_.interactions.items; ++i) {
     if (!set_.interactions.by_item.row(i).empty()) fitted.seen.push_back(i);
   }
-  const auto good = [](const Matrix& m) { return finite({m.data(), m.bytes() / sizeof(float)}); };
+  const auto good = [](const Matrix& m) {
+    return all_finite({m.data(), m.bytes() / sizeof(float)});
+  };
   const auto largest = static_cast<float>(std::abs(ratings_.mean) + kScaleMax * ratings_.deviation);
   if (singular_ || !good(fitted.mean) || !good(fitted.variance) || !good(fitted.weights) ||
       !std::isfinite(noise_) || !std::isfinite(largest)) {
@@ -285,7 +284,7 @@ Result<Matrix> load_matrix(ArchiveReader& reader, std::string_view name, std::in
   if (shape != std::vector<std::int64_t>{rows, Matrix(0, cols).stride()}) {
     return corrupt("one vector per item");
   }
-  if (!finite(values.span())) return corrupt("vectors must be finite");
+  if (!all_finite(values.span())) return corrupt("vectors must be finite");
   Matrix matrix(rows, cols);
   std::copy(values.begin(), values.end(), matrix.data());
   return matrix;

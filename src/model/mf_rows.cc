@@ -2,34 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "base/blas.h"
 #include "base/kernels.h"
+#include "model/item_rows.h"
 
 namespace vitrine {
 namespace {
 
 constexpr int kGradientSteps = 4;
 constexpr double kInitialPrecision = 6;
-
-SparseRows transposed(const SparseRows& cells, std::uint32_t items) {
-  std::vector<std::uint64_t> offsets(items + std::size_t{1});
-  for (const std::uint32_t c : cells.columns) ++offsets[c + std::size_t{1}];
-  std::partial_sum(offsets.begin(), offsets.end(), offsets.begin());
-  std::vector<std::uint64_t> next(offsets.begin(), offsets.end() - 1);
-  std::vector<std::uint32_t> columns(cells.columns.size());
-  std::vector<float> weights(cells.columns.size());
-  for (std::size_t r = 0; r < cells.rows(); ++r) {
-    const auto row = cells.row(r);
-    for (std::size_t c = 0; c < row.size(); ++c) {
-      const std::uint64_t at = next[row[c]]++;
-      columns[at] = static_cast<std::uint32_t>(r);
-      weights[at] = cells.row_weights(r)[c];
-    }
-  }
-  return {std::move(offsets), std::move(columns), std::move(weights)};
-}
 
 // Sums of products by column.
 std::vector<double> column_dots(const Matrix& a, const Matrix& b) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/blas.h"
 #include "base/kernels.h"
 #include "model/item_regressions.h"
 #include "model/linear_rows.h"
@@ -36,12 +37,6 @@ class Slim final : public Model {
   SlimOptions options_;
   LinearRows rows_;
 };
-
-void fill_upper_triangle(MatrixView<float> a) {
-  for (std::int64_t i = 0; i < a.rows; ++i) {
-    for (std::int64_t j = 0; j < i; ++j) a.data[j * a.stride + i] = a.data[i * a.stride + j];
-  }
-}
 
 // Coordinate descent on one regression. `gradient` is that of the squares and the L2 term,
 // G_Sj - (G_SS + l2) b.
@@ -108,7 +103,8 @@ Result<std::unique_ptr<const Model>> fit_slim(const Run& run, const SlimOptions&
                                  run.pool.threads(), options.memory_limit_mb));
   VT_TRY(SparseRows rows, solve_item_regressions(run, SlimOptions::kName, set.interactions,
                                                  regression, [&](const Regression& r) -> Status {
-                                                   fill_upper_triangle(r.gram);
+                                                   ThreadPool here(1);
+                                                   fill_upper(here, r.gram);
                                                    ElasticNet(options, r).solve();
                                                    return {};
                                                  }));
