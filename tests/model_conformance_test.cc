@@ -4,8 +4,10 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <sstream>
 #include <thread>
 
+#include "base/toml.h"
 #include "model/model.h"
 #include "tests/memory_files.h"
 #include "tests/model_worlds.h"
@@ -17,6 +19,7 @@ using testing::planted_world;
 using testing::Visitor;
 using testing::World;
 using testing::world_of;
+using testing::WorldShape;
 using Lists = std::vector<std::vector<Candidate>>;
 
 class ModelConformance : public ::testing::TestWithParam<std::string_view> {
@@ -197,7 +200,7 @@ TEST_P(ModelConformance, FitsTheSmallestShops) {
 
 // Purchases of these items; every event has this weight and value.
 World world_of_items(const std::vector<std::vector<std::uint32_t>>& rows, std::uint32_t items,
-                     float weight) {
+                     float weight, const InteractionOptions& merge = {}) {
   std::vector<std::vector<HistoryEvent>> events;
   for (const auto& row : rows) {
     events.emplace_back();
@@ -209,7 +212,14 @@ World world_of_items(const std::vector<std::vector<std::uint32_t>>& rows, std::u
       events.back().push_back(event);
     }
   }
-  return world_of(events, items);
+  return world_of(events, items, merge);
+}
+
+InteractionOptions merge_by(const char* merge) {
+  InteractionOptions options;
+  options.merge = merge;
+  options.binary = false;
+  return options;
 }
 
 std::vector<World> odd_worlds() {
@@ -219,6 +229,10 @@ std::vector<World> odd_worlds() {
     worlds.push_back(world_of_items({{0}, {1}, {2}, {3}}, 4, weight));  // disconnected
     worlds.push_back(world_of_items({{0, 1}, {0, 1}, {2, 3}, {2, 3}}, 9, weight));
     worlds.push_back(world_of_items({{4, 4, 4, 4, 4, 4}, {4, 5}}, 200, weight));
+    worlds.push_back(world_of_items({{0, 1, 0}, {1, 2}, {0, 2}}, 3, weight, merge_by("max")));
+    std::vector<std::uint32_t> again(3000, 1);  // sums of weights far above any single one
+    again.back() = 2;
+    worlds.push_back(world_of_items({again, {1, 2}, {2, 0}}, 3, weight, merge_by("sum")));
   }
   std::vector<std::vector<std::uint32_t>> star(40);  // one item that all took, and nothing else
   for (auto& row : star) row = {7};
@@ -240,6 +254,8 @@ TEST_P(ModelConformance, OddShopsGiveDefinedResults) {
       continue;
     }
     const std::uint32_t items = world.histories.items();
+    const auto loaded = load(save(**model, "odd"), world.catalogue);
+    ASSERT_TRUE(loaded.ok()) << loaded.error().message;
     for (std::size_t r = 0; r < world.histories.rows(); r += 3) {
       Query query;
       query.history = world.histories.row(r);
@@ -249,7 +265,85 @@ TEST_P(ModelConformance, OddShopsGiveDefinedResults) {
         EXPECT_LT(raw(c.item), items);
         EXPECT_TRUE(std::isfinite(c.score)) << raw(c.item);
       }
+      EXPECT_EQ(lists, lists_of(**loaded, {&query, 1}, 20));
       for (const float score : scores_of(**model, query, items)) EXPECT_TRUE(std::isfinite(score));
+    }
+  }
+}
+
+// Rows that no user has, and cells that are sums of repeats.
+TEST_P(ModelConformance, AnswersSessionsAndWeighedRepeats) {
+  WorldShape shape;
+  shape.sessions = 120;
+  shape.merge = merge_by("sum");
+  const World world = planted_world(14, shape);
+  const auto model = fit(world);
+  const auto loaded = load(save(*model, "model"), world.catalogue);
+  ASSERT_TRUE(loaded.ok()) << loaded.error().message;
+  const std::uint32_t items = world.histories.items();
+  std::vector<Query> queries;
+  for (std::size_t r = 0; r < world.histories.rows(); r += 7) {
+    Query query;
+    query.history = world.histories.row(r);
+    query.user = world.histories.user(r);
+    queries.push_back(query);
+  }
+  const Lists all = lists_of(*model, queries, static_cast<int>(items));
+  EXPECT_EQ(all, lists_of(**loaded, queries, static_cast<int>(items)));
+  for (std::size_t q = 0; q < queries.size(); ++q) {
+    EXPECT_FALSE(all[q].empty());
+    const std::vector<float> scores = scores_of(*model, queries[q], items);
+    for (const Candidate& c : all[q]) EXPECT_EQ(scores[raw(c.item)], c.score);
+    EXPECT_EQ(all[q], lists_of(*model, {&queries[q], 1}, static_cast<int>(items))[0]);
+  }
+}
+
+// The ends of an option's range, and each of its choices. Integers end at 200: what is more only
+// takes longer.
+std::vector<Value> ends_of(const FieldDoc& field) {
+  std::vector<Value> ends;
+  if (field.type == "boolean") return {true, false};
+  if (field.type == "string") {
+    std::istringstream choices(field.range);
+    for (std::string choice; std::getline(choices >> std::ws, choice, ',');)
+      ends.emplace_back(choice);
+  }
+  const std::size_t to = field.range.find(" to ");
+  if (to == std::string::npos) return ends;
+  for (const std::string& end : {field.range.substr(0, to), field.range.substr(to + 4)}) {
+    if (field.type == "integer")
+      ends.emplace_back(std::min<std::int64_t>(200, std::stoll(end)));
+    else if (field.type == "number")
+      ends.emplace_back(std::stod(end));
+  }
+  return ends;
+}
+
+// Errors are allowed; what is fitted answers with numbers, and the same when it is loaded.
+TEST_P(ModelConformance, EveryOptionAtItsEndsIsAnErrorOrDefined) {
+  const World world = planted_world(15, {24, 2, 6, 2, 2, 8, merge_by("max")});
+  const std::uint32_t items = world.histories.items();
+  const auto queries = queries_of(world);
+  ThreadPool pool(2);
+  for (const FieldDoc& field : kind().describe()) {
+    for (const Value& end : ends_of(field)) {
+      SCOPED_TRACE(to_toml({{field.name, end}}));
+      QuietMonitor monitor;
+      const auto model = kind().fit(vitrine::Run{Random(7), pool, monitor},
+                                    Table{{field.name, end}}, world.set(), nullptr);
+      if (!model.ok()) {
+        const Code code = model.error().code;
+        EXPECT_TRUE(code == Code::kInvalid || code == Code::kExhausted) << model.error().message;
+        continue;
+      }
+      const auto loaded = load(save(**model, "ends"), world.catalogue);
+      ASSERT_TRUE(loaded.ok()) << loaded.error().message;
+      EXPECT_EQ(lists_of(**model, queries, 10), lists_of(**loaded, queries, 10));
+      for (const Query& query : queries) {
+        for (const float score : scores_of(**model, query, items)) {
+          EXPECT_TRUE(std::isfinite(score));
+        }
+      }
     }
   }
 }

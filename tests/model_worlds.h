@@ -28,7 +28,9 @@ struct World {
   TrainingSet set() const { return {histories, interactions, catalogue}; }
 };
 
-inline World world_of(const std::vector<std::vector<HistoryEvent>>& rows, std::uint32_t items) {
+// The last `sessions` rows are anonymous.
+inline World world_of(const std::vector<std::vector<HistoryEvent>>& rows, std::uint32_t items,
+                      const InteractionOptions& merge = {}, std::uint32_t sessions = 0) {
   World world;
   std::vector<std::uint64_t> offsets{0};
   std::vector<HistoryEvent> events;
@@ -36,15 +38,17 @@ inline World world_of(const std::vector<std::vector<HistoryEvent>>& rows, std::u
     events.insert(events.end(), row.begin(), row.end());
     offsets.push_back(events.size());
   }
-  const auto users = static_cast<std::uint32_t>(rows.size());
+  const auto users = static_cast<std::uint32_t>(rows.size()) - sessions;
   world.histories = Histories(std::move(offsets), std::move(events), users, items);
-  world.interactions = build_interactions(world.histories, {});
+  world.interactions = build_interactions(world.histories, merge);
   world.catalogue.resize(items);
   return world;
 }
 
 struct WorldShape {
   std::uint32_t persons = 300, tastes = 8, items_per_taste = 15, baskets = 4, basket_items = 3;
+  std::uint32_t sessions = 0;  // of the persons, the last ones
+  InteractionOptions merge = {};
 };
 
 // Everybody has one taste and buys baskets of items of that taste, the first ones of a taste most
@@ -78,7 +82,7 @@ inline World planted_world(std::uint64_t seed, const WorldShape& shape = {}) {
   };
   std::vector<std::vector<HistoryEvent>> rows;
   for (std::uint32_t p = 0; p < shape.persons; ++p) rows.push_back(history_of(some_taste()));
-  World world = world_of(rows, shape.tastes * shape.items_per_taste);
+  World world = world_of(rows, shape.tastes * shape.items_per_taste, shape.merge, shape.sessions);
   for (std::uint32_t p = 0; p < shape.persons; ++p) {
     const std::uint32_t taste = some_taste();
     Visitor visitor{history_of(taste), item_of(taste)};

@@ -8,7 +8,9 @@
 namespace vitrine {
 namespace {
 
-constexpr float kWeightMax = 1e9f;  // products of any two histories are finite
+// Of a cell: an event weighs at most a million and there are fewer than a billion of them. Products
+// of any two histories are finite.
+constexpr float kWeightMax = 1e15f;
 
 Status check(const SparseRows& rows, const Array<std::uint32_t>& counts, std::uint32_t items) {
   const auto corrupt = [](const char* what) {
