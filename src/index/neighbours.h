@@ -19,12 +19,12 @@ inline bool nearer(const Neighbour& a, const Neighbour& b) {
 }
 
 // Leaves the `count` nearest, in the order in which they came: what is summed over them does not
-// depend on how they were selected. `N` is a Neighbour or derived from it; ids differ.
+// depend on how they were selected. `N` is a Neighbour or derived from it; ids differ. `order` is
+// working memory.
 template <class N>
-void keep_nearest(std::vector<N>& neighbours, std::size_t count) {
+void keep_nearest(std::vector<N>& neighbours, std::size_t count, std::vector<Neighbour>& order) {
   if (neighbours.size() <= count) return;
   if (count == 0) return neighbours.clear();
-  thread_local std::vector<Neighbour> order;
   order.assign(neighbours.begin(), neighbours.end());
   const auto last = order.begin() + static_cast<std::ptrdiff_t>(count - 1);
   std::nth_element(order.begin(), last, order.end(), nearer);

@@ -22,7 +22,8 @@ TEST(Neighbours, TheNearestStayInTheirOrder) {
       const auto same = [&](const Neighbour& s) { return s.id == n.id; };
       if (std::any_of(sorted.begin(), sorted.end(), same)) expected.push_back(n.id);
     }
-    keep_nearest(all, count);
+    std::vector<Neighbour> order;
+    keep_nearest(all, count, order);
     for (const Neighbour& n : all) kept.push_back(n.id);
     RC_ASSERT(kept == expected);
   }));

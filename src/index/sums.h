@@ -1,5 +1,5 @@
 // Sums by number that cost nothing to clear: a cell counts only if it carries the stamp of the
-// current use. Scratch of one thread, kept between requests.
+// current use. Scratch of one caller at a time, kept between requests.
 #pragma once
 
 #include <algorithm>
@@ -37,6 +37,20 @@ class StampedSums {
   bool has(std::size_t i) const { return i < cells_.size() && cells_[i].stamp == stamp_; }
   float sum(std::size_t i) const { return has(i) ? cells_[i].sum : 0; }
   std::span<const std::uint32_t> touched() const { return touched_; }  // in order of first touch
+  // Calls visit(i, sum) for what was touched, in the order of the numbers; touched() then has it
+  // too.
+  template <class Visit>
+  void for_each_ascending(Visit visit) {
+    if (touched_.size() < cells_.size() / 16) {
+      std::sort(touched_.begin(), touched_.end());
+    } else {  // looking at every cell is less work
+      touched_.clear();
+      for (std::uint32_t i = 0; i < cells_.size(); ++i) {
+        if (has(i)) touched_.push_back(i);
+      }
+    }
+    for (const std::uint32_t i : touched_) visit(i, cells_[i].sum);
+  }
 
  private:
   struct Cell {

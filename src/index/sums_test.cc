@@ -52,5 +52,18 @@ TEST(StampedSums, TheTopIsASortedListUnderTheMask) {
   }));
 }
 
+TEST(StampedSums, VisitsInTheOrderOfTheNumbers) {
+  for (const std::size_t size : {9, 1000}) {
+    StampedSums sums;
+    sums.begin(5);
+    sums.add(4, 1);
+    sums.begin(size);
+    for (const std::uint32_t i : {8u, 1u, 3u, 1u}) sums.add(i, static_cast<float>(i));
+    std::vector<std::pair<std::uint32_t, float>> seen;
+    sums.for_each_ascending([&](std::uint32_t i, float sum) { seen.emplace_back(i, sum); });
+    EXPECT_EQ(seen, (std::vector<std::pair<std::uint32_t, float>>{{1, 2}, {3, 3}, {8, 8}}));
+  }
+}
+
 }  // namespace
 }  // namespace vitrine

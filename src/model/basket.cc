@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "index/scratch.h"
 #include "model/baskets.h"
 #include "model/options_archive.h"
 #include "model/person_index.h"
@@ -44,15 +45,11 @@ std::vector<WeightedRow> taken_by(std::span<const HistoryEvent> history,
   return taken;
 }
 
-// Scratch of one thread, kept between requests.
+// Of one request; kept for the next.
 struct Scratch {
   StampedSums products, scores;  // by person; by item
-  std::vector<Neighbour> neighbours;
+  std::vector<Neighbour> neighbours, order;
 };
-Scratch& scratch() {
-  thread_local Scratch scratch;
-  return scratch;
-}
 
 class Basket final : public Model {
  public:
@@ -71,15 +68,17 @@ class Basket final : public Model {
   void retrieve(std::span<const Query> queries, std::span<const ItemMask> masks, int n,
                 CandidateBlock& out) const override {
     out.reset(queries.size(), static_cast<std::size_t>(std::max(n, 0)));
+    const auto scratch = scratch_.lend();
     for (std::size_t q = 0; q < queries.size(); ++q) {
-      const StampedSums& scores = answer(queries[q]);
+      const StampedSums& scores = answer(queries[q], *scratch);
       out.set_count(q, top_of_sums(scores, mask_of(masks, q), n, out.room(q)));
     }
   }
 
   void score(const Query& query, std::span<const ItemIndex> items,
              std::span<float> scores) const override {
-    const StampedSums& sums = answer(query);
+    const auto scratch = scratch_.lend();
+    const StampedSums& sums = answer(query, *scratch);
     for (std::size_t i = 0; i < items.size(); ++i) scores[i] = sums.sum(raw(items[i]));
   }
 
@@ -90,8 +89,7 @@ class Basket final : public Model {
   }
 
  private:
-  const StampedSums& answer(const Query& query) const {
-    Scratch& s = scratch();
+  const StampedSums& answer(const Query& query, Scratch& s) const {
     s.scores.begin(persons_.items());
     const auto taken = taken_by(query.history, options_, persons_.items());
     const auto own = static_cast<float>(options_.own);
@@ -127,9 +125,11 @@ class Basket final : public Model {
                                      : 2 * double{product} - squared_[u];
       s.neighbours.push_back({u, static_cast<float>(similarity)});
     }
-    keep_nearest(s.neighbours, static_cast<std::size_t>(options_.neighbours));
+    keep_nearest(s.neighbours, static_cast<std::size_t>(options_.neighbours), s.order);
+    double largest = 0;  // the others are raised relative to it: only shares matter, none vanishes
+    for (const Neighbour& n : s.neighbours) largest = std::max(largest, double{n.similarity});
     for (Neighbour& n : s.neighbours) {
-      const double weight = sets ? std::pow(double{n.similarity}, options_.locality) : 1;
+      const double weight = sets ? std::pow(n.similarity / largest, options_.locality) : 1;
       n.similarity = static_cast<float>(weight);
     }
   }
@@ -150,6 +150,7 @@ class Basket final : public Model {
   PersonIndex persons_;
   Array<float> popularity_;     // by item: share of all baskets
   std::vector<float> squared_;  // by person: |v|^2
+  mutable ScratchPool<Scratch> scratch_;
 };
 
 }  // namespace

@@ -146,6 +146,20 @@ TEST(Basket, IsTheFormulaOverAllPersons) {
   }));
 }
 
+// 1 of 20 items in common: (1 / 20)^100 is far below what a float holds.
+TEST(Basket, DistantNeighboursVoteHoweverLocal) {
+  std::vector<HistoryEvent> asked, other;
+  for (std::uint32_t i = 0; i < 20; ++i) {
+    asked.push_back(event_of(i));
+    other.push_back(event_of(i + 19));
+  }
+  BasketOptions options;
+  options.own = options.popular = 0;
+  options.locality = 100;
+  const auto model = fit_on(fit_basket, options, make_histories({other}, 1, 40));
+  EXPECT_NEAR(scores_of(*model, asked, 40)[30], 1, 1e-6);
+}
+
 TEST(Basket, ListsWhatIsBoughtAgainThenWhatEveryoneBuys) {
   // GP-TopFreq: own frequencies first, then everyone's.
   BasketOptions options;

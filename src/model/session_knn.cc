@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "index/neighbours.h"
+#include "index/scratch.h"
 #include "index/sums.h"
 #include "model/options_archive.h"
 
@@ -85,16 +86,13 @@ struct Match : Neighbour {
   std::uint32_t step, place;  // of the latest common item: from the end of q; in the session
 };
 
-// Scratch of one thread, kept between requests.
+// Of one request; kept for the next.
 struct Scratch {
   StampedSums sessions, items;
   std::vector<Match> matches;  // in the order of first touch of `sessions`
   std::vector<std::uint32_t> latest;
+  std::vector<Neighbour> order;
 };
-Scratch& scratch() {
-  thread_local Scratch scratch;
-  return scratch;
-}
 
 class SessionKnn final : public Model {
  public:
@@ -126,15 +124,17 @@ class SessionKnn final : public Model {
   void retrieve(std::span<const Query> queries, std::span<const ItemMask> masks, int n,
                 CandidateBlock& out) const override {
     out.reset(queries.size(), static_cast<std::size_t>(std::max(n, 0)));
+    const auto scratch = scratch_.lend();
     for (std::size_t q = 0; q < queries.size(); ++q) {
-      const StampedSums& sums = vote(queries[q]);
+      const StampedSums& sums = vote(queries[q], *scratch);
       out.set_count(q, top_of_sums(sums, mask_of(masks, q), n, out.room(q)));
     }
   }
 
   void score(const Query& query, std::span<const ItemIndex> items,
              std::span<float> scores) const override {
-    const StampedSums& sums = vote(query);
+    const auto scratch = scratch_.lend();
+    const StampedSums& sums = vote(query, *scratch);
     for (std::size_t i = 0; i < items.size(); ++i) scores[i] = sums.sum(raw(items[i]));
   }
 
@@ -147,13 +147,12 @@ class SessionKnn final : public Model {
 
  private:
   // The scores of all items that a neighbour holds.
-  const StampedSums& vote(const Query& query) const {
-    Scratch& s = scratch();
+  const StampedSums& vote(const Query& query, Scratch& s) const {
     s.items.begin(items_);
     find_sessions(asked_about(query), s);
     keep_latest(s);
     weigh(s);
-    keep_nearest(s.matches, static_cast<std::size_t>(options_.neighbours));
+    keep_nearest(s.matches, static_cast<std::size_t>(options_.neighbours), s.order);
     for (const Match& match : s.matches) add_votes(match, s.items);
     return s.items;
   }
@@ -226,6 +225,7 @@ class SessionKnn final : public Model {
   Postings postings_;
   std::vector<float> history_decay_, match_decay_, distance_decay_;  // by steps
   std::vector<float> by_length_, by_item_, by_age_;
+  mutable ScratchPool<Scratch> scratch_;
 };
 
 Status check(const Sessions& sessions, std::uint32_t items) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "index/scratch.h"
 #include "model/item_rows.h"
 #include "model/options_archive.h"
 #include "model/person_index.h"
@@ -10,15 +11,11 @@
 namespace vitrine {
 namespace {
 
-// Scratch of one thread, kept between requests.
+// Of one request; kept for the next.
 struct Scratch {
   StampedSums products;  // by person
-  std::vector<Neighbour> neighbours;
+  std::vector<Neighbour> neighbours, order;
 };
-Scratch& scratch() {
-  thread_local Scratch scratch;
-  return scratch;
-}
 
 class UserKnn final : public Model {
  public:
@@ -76,17 +73,21 @@ class UserKnn final : public Model {
       squared += double{weight} * a.weight;
       a.weight = weight;
     }
-    Scratch& s = scratch();
-    s.products.begin(persons_.rows().rows());
-    persons_.add_products(asked, static_cast<std::size_t>(options_.sample), s.products);
-    s.neighbours.clear();
-    for (const std::uint32_t u : s.products.touched()) {
-      s.neighbours.push_back({u, similarity(u, s.products.sum(u), squared)});
+    const auto s = scratch_.lend();
+    s->products.begin(persons_.rows().rows());
+    persons_.add_products(asked, static_cast<std::size_t>(options_.sample), s->products);
+    s->neighbours.clear();
+    for (const std::uint32_t u : s->products.touched()) {
+      s->neighbours.push_back({u, similarity(u, s->products.sum(u), squared)});
     }
-    keep_nearest(s.neighbours, static_cast<std::size_t>(options_.neighbours));
+    keep_nearest(s->neighbours, static_cast<std::size_t>(options_.neighbours), s->order);
+    double largest = 0;
+    for (const Neighbour& n : s->neighbours) largest = std::max(largest, double{n.similarity});
     std::vector<WeightedRow> voters;
-    for (const Neighbour& n : s.neighbours) {
-      const double weight = std::pow(double{n.similarity}, options_.amplification);
+    for (const Neighbour& n : s->neighbours) {
+      const double share = n.similarity / largest;
+      const double weight =
+          share > 0 ? n.similarity * std::pow(share, options_.amplification - 1) : 0;
       voters.push_back({n.id, static_cast<float>(weight)});
     }
     return voters;
@@ -110,6 +111,7 @@ class UserKnn final : public Model {
   std::vector<float> item_weights_;  // n_i^-item_exponent
   std::vector<float> lengths_;       // by person: |x_u|^(2 person_exponent), or |x_u|^2
   SparseRows votes_;                 // x_uj n_j^-target_exponent
+  mutable ScratchPool<Scratch> scratch_;
 };
 
 }  // namespace

@@ -13,7 +13,9 @@
 // with |x|^2 = sum of n_i^-item_exponent x_i^2, n_i the number of persons who have i. The
 // `neighbours` best (of equal ones those active last) vote:
 //
-//   score(j) = n_j^-target_exponent  sum over the neighbours u   s(q, u)^amplification x_uj
+//   score(j) = n_j^-target_exponent  sum over the neighbours u   s (s / S)^(amplification - 1) x_uj
+//
+// with s = s(q, u) and S the largest of them: powers of s in the scale of s, whatever that is.
 //
 // Resnick et al., "GroupLens", CSCW 1994; Herlocker et al., SIGIR 1999; the exponents: Aiolli,
 // "Efficient top-n recommendation for very large scale binary rated datasets", RecSys 2013;
@@ -62,7 +64,8 @@ struct UserKnnOptions {
         Field{"shrinkage", &O::shrinkage, 0.0, 1e6,
               "added to the denominator of cosine and jaccard; more mutes small overlaps"},
         Field{"amplification", &O::amplification, 0.1, 10.0,
-              "similarities are raised to this power; above 1 trusts the nearest more"}};
+              "similarities, relative to the largest, are raised to this power; above 1 trusts the "
+              "nearest more"}};
   }
 };
 

@@ -73,7 +73,8 @@ Cells slow_scores(const std::vector<Cells>& persons, const Cells& asked, const U
   for (const Voter& voter : voters) {
     for (std::size_t j = 0; j < items; ++j) {
       if ((*voter.cells)[j] == 0) continue;
-      scores[j] += std::pow(voter.similarity, o.amplification) * (*voter.cells)[j] *
+      const double relative = voter.similarity / voters[0].similarity;
+      scores[j] += voter.similarity * std::pow(relative, o.amplification - 1) * (*voter.cells)[j] *
                    std::pow(n[j], -o.target_exponent);
     }
   }
@@ -90,7 +91,7 @@ TEST(UserKnn, IsTheFormulaOverAllPersons) {
     o.item_exponent = *rc::gen::element(0.0, 0.5);
     o.target_exponent = *rc::gen::element(0.0, 0.3);
     o.shrinkage = *rc::gen::element(0.0, 2.0);
-    o.amplification = *rc::gen::element(1.0, 1.5);
+    o.amplification = *rc::gen::element(0.5, 1.0, 1.5);
     const auto model = fit_on(fit_user_knn, o, histories);
     const std::vector<Cells> persons = persons_of(histories);
     for (std::size_t r = 0; r < histories.rows(); ++r) {
@@ -99,6 +100,25 @@ TEST(UserKnn, IsTheFormulaOverAllPersons) {
       for (std::size_t j = 0; j < expected.size(); ++j) RC_ASSERT(near(scores[j], expected[j]));
     }
   }));
+}
+
+// Similarities of 1e12 and of 1e-12, to the tenth power.
+TEST(UserKnn, AmplifiesWhateverTheWeights) {
+  for (const float weight : {1e-6f, 1e6f}) {
+    const auto event = [weight](std::uint32_t item) { return event_of(item, weight); };
+    UserKnnOptions options;
+    options.similarity = "cooccurrence";
+    options.item_exponent = options.target_exponent = 0;
+    options.amplification = 10;
+    const auto model =
+        fit_on(fit_user_knn, options,
+               make_histories({{event(0), event(1), event(2)}, {event(0), event(3)}}, 2, 4));
+    const std::vector<HistoryEvent> asked{event(0), event(1)};
+    const auto scores = scores_of(*model, asked, 4);
+    EXPECT_TRUE(std::isfinite(scores[2]));
+    EXPECT_GT(scores[3], 0);
+    EXPECT_NEAR(scores[2] / scores[3], 1024, 0.1);  // twice as similar
+  }
 }
 
 TEST(UserKnn, ComparesThoseWhoWereActiveLast) {
