@@ -49,7 +49,7 @@ Result<TruncatedSvd> truncated_svd(const Run& run, std::string_view stage_name,
   const std::int64_t rank = std::min<std::int64_t>(options.rank, side);
   const std::int64_t width = std::min<std::int64_t>(rank + options.oversampling, side);
   TruncatedSvd svd;
-  if (width == 0) {
+  if (rank == 0) {
     svd.left = Matrix(a.rows, 0);
     svd.right = Matrix(a.cols, 0);
     return svd;

@@ -8,8 +8,8 @@
 // / s_k)^2 with each iteration; two to four are enough for anything that ranks.
 //
 // Cost: 2 n + 1 products with blocks of k + oversampling columns, and 4 m (k + oversampling)^2
-// multiplications for each of the 2 n + 1 orthonormalisations of m rows. Memory: one block on each
-// side.
+// multiplications for each of the 2 n + 1 orthonormalisations of m rows; nothing for rank 0.
+// Memory: one block on each side.
 #pragma once
 
 #include <functional>

@@ -162,6 +162,18 @@ TEST(TruncatedSvd, TheSameBytesForAnyNumberOfThreads) {
   }
 }
 
+TEST(TruncatedSvd, OfRankZeroMultipliesNothing) {
+  QuietMonitor monitor;
+  ThreadPool pool(1);
+  const auto never = [](MatrixView<const float>, MatrixView<float>) { FAIL(); };
+  const auto svd = truncated_svd({Random(1), pool, monitor}, "svd", {30, 20, never, never},
+                                 {.rank = 0, .oversampling = 8});
+  ASSERT_TRUE(svd.ok());
+  EXPECT_TRUE(svd->values.empty());
+  EXPECT_EQ(svd->left.rows(), 30);
+  EXPECT_EQ(svd->right.rows(), 20);
+}
+
 TEST(TruncatedSvd, NothingAndWhatIsNotFinite) {
   QuietMonitor monitor;
   ThreadPool pool(1);

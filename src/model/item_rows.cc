@@ -102,6 +102,30 @@ void add_cooccurrences(const Interactions& cells, std::span<const float> row_wei
   }
 }
 
+double entries_at_most(const Interactions& cells, int k) {
+  const double most = std::min(static_cast<double>(cells.items) - 1, static_cast<double>(k));
+  double entries = 0;
+  for (std::uint32_t i = 0; i < cells.items; ++i) {
+    double met = 0;
+    for (const std::uint32_t r : cells.by_item.row(i)) {
+      met += static_cast<double>(cells.by_row.row(r).size()) - 1;
+    }
+    entries += std::min(most, met);
+  }
+  return entries;
+}
+
+Status check_row_memory(std::string_view model, const Interactions& cells, CostlySetting kept,
+                        double entries_beside, int limit_mb) {
+  constexpr double kBytes = 24;  // an entry in its block, which may be half full, and in the whole
+  const auto bytes = [&](int k) { return kBytes * (entries_at_most(cells, k) + entries_beside); };
+  const double needed = bytes(kept.value), limit = double{1 << 20} * limit_mb;
+  if (needed <= limit) return {};
+  int fitting = kept.value / 2;
+  while (fitting > 0 && bytes(fitting) > limit) fitting /= 2;
+  return too_large(model, kept, needed, fitting, limit_mb);
+}
+
 Result<SparseRows> build_item_rows(const Run& run, std::string_view stage_name, std::uint32_t items,
                                    int k,
                                    const std::function<void(std::uint32_t, RowWorkspace&)>& fill) {

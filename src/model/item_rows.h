@@ -13,6 +13,7 @@
 #include "data/histories.h"
 #include "data/query.h"
 #include "index/rows.h"
+#include "model/memory.h"
 
 namespace vitrine {
 
@@ -68,6 +69,13 @@ void add_cooccurrences(const Interactions& cells, std::span<const float> row_wei
 // Leaves the best `k` of a row by better(), in the order of the items; scores that are not finite
 // or not positive are dropped.
 void keep_best(std::vector<Candidate>& row, int k);
+
+// How many entries the rows hold at most that keep `k` of each item's pairs.
+double entries_at_most(const Interactions& cells, int k);
+// kExhausted when building such rows, with `entries_beside` of another kind, is above the limit:
+// with the numbers and a value of the setting, how many entries each item keeps, that would fit.
+Status check_row_memory(std::string_view model, const Interactions& cells, CostlySetting kept,
+                        double entries_beside, int limit_mb);
 
 // Calls fill(item, workspace), which sets workspace.row, for each item and keeps the best `k` of
 // each. `stage` names the work to the

@@ -29,6 +29,28 @@ std::unique_ptr<const Model> fit_on(Fit fit, const Options& options, const Histo
   return std::move(model).value();
 }
 
+// The same where fitting must fail: what it says.
+template <class Fit, class Options>
+Error error_of(Fit fit, const Options& options, const Histories& histories,
+               const InteractionOptions& merge = {}) {
+  const QuietRun run;
+  const Catalogue catalogue;
+  const Interactions interactions = build_interactions(histories, merge);
+  auto model = fit(run, options, TrainingSet{histories, interactions, catalogue});
+  VT_CHECK(!model.ok());
+  return model.error();
+}
+
+// Persons who all have the same items, each in one basket.
+inline Histories full_histories(std::uint32_t persons, std::uint32_t items) {
+  const std::vector<HistoryEvent> row = [&] {
+    std::vector<HistoryEvent> events;
+    for (std::uint32_t i = 0; i < items; ++i) events.push_back(event_of(i));
+    return events;
+  }();
+  return make_histories(std::vector(persons, row), persons, items);
+}
+
 inline std::vector<float> scores_of(const Model& model, const Query& query, std::uint32_t items) {
   std::vector<ItemIndex> all;
   for (std::uint32_t i = 0; i < items; ++i) all.push_back(ItemIndex{i});

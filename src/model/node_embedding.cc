@@ -101,6 +101,11 @@ Result<std::unique_ptr<const Model>> fit_node_embedding(const Run& run,
                                                         const NodeEmbeddingOptions& options,
                                                         const TrainingSet& set) {
   const Interactions& cells = set.interactions;
+  const double vectors = 10.0 * cells.items + 2.0 * static_cast<double>(cells.by_row.rows());
+  VT_TRY(check_setting_memory(NodeEmbeddingOptions::kName, {"factors", options.factors},
+                              sizeof(float) * vectors, options.memory_limit_mb));
+  VT_TRY(check_row_memory(NodeEmbeddingOptions::kName, cells, {"neighbours", options.neighbours}, 0,
+                          options.memory_limit_mb));
   VT_TRY(const SparseRows rows, proximities(run, options, cells));
   const SparseRows columns = transposed(rows, cells.items);
   const SparseView m = view_of(rows, cells.items), mt = view_of(columns, rows.rows());

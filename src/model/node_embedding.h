@@ -14,7 +14,9 @@
 // (factors.h). Similar items, retrieval and the index use the item vectors.
 //
 // Cost: the sum of squared history lengths for M and a truncated SVD (base/svd.h) of up to items *
-// neighbours entries. The same bytes for any number of threads.
+// neighbours entries. Memory: three copies of those while they are built, two while they are
+// factorised, and ten vectors per item and two per person; kExhausted before either starts when it
+// would not fit. The same bytes for any number of threads.
 #pragma once
 
 #include <memory>
@@ -34,6 +36,7 @@ struct NodeEmbeddingOptions {
   int iterations = 3;
   double background = 0.01;
   double regularization = 1;
+  int memory_limit_mb = 8192;
 
   static constexpr std::string_view kName = "node_embedding";
   static constexpr auto fields() {
@@ -53,7 +56,9 @@ struct NodeEmbeddingOptions {
         Field{"iterations", &O::iterations, 0, 20, "of the truncated SVD"},
         Field{"background", &O::background, 0.0, 1e6,
               "fold-in: weight of all items that a newcomer did not take"},
-        Field{"regularization", &O::regularization, 1e-6, 1e6, "fold-in: L2"}};
+        Field{"regularization", &O::regularization, 1e-6, 1e6, "fold-in: L2"},
+        Field{"memory_limit_mb", &O::memory_limit_mb, 1, 1 << 24,
+              "fitting refuses to start when its rows or its vectors would be larger"}};
   }
   FoldIn fold_in() const { return {background, regularization, 0}; }
 };

@@ -85,6 +85,20 @@ TEST(NodeEmbedding, OfFullRankIsTheDenseMatrix) {
   }));
 }
 
+TEST(NodeEmbedding, SaysWhichSettingWouldFit) {
+  NodeEmbeddingOptions options;
+  options.memory_limit_mb = 1;
+  options.factors = 4096;
+  const Error wide = testing::error_of(fit_node_embedding, options, testing::full_histories(2, 20));
+  EXPECT_EQ(wide.code, Code::kExhausted);
+  EXPECT_NE(wide.message.find("or set factors = 1285"), std::string::npos) << wide.message;
+  options.factors = 1;
+  const Error dense =
+      testing::error_of(fit_node_embedding, options, testing::full_histories(2, 250));
+  EXPECT_EQ(dense.code, Code::kExhausted);
+  EXPECT_NE(dense.message.find("or set neighbours = 125"), std::string::npos) << dense.message;
+}
+
 TEST(NodeEmbedding, WhatIsMetTogetherIsNear) {
   // Two circles of items that nobody takes together; a newcomer to one is shown the rest of it.
   std::vector<std::vector<HistoryEvent>> rows;

@@ -59,11 +59,14 @@ std::vector<double> inverse_powers(const SparseRows& rows, double exponent) {
   return values;
 }
 
-SparseRows raised(const SparseRows& rows, double exponent) {
+// Every weight to a power, times a factor of its row.
+SparseRows raised(const SparseRows& rows, double exponent, std::span<const double> factors) {
   std::vector<float> weights;
   weights.reserve(rows.weights.size());
-  for (const float w : rows.weights) {
-    weights.push_back(static_cast<float>(std::pow(double{w}, exponent)));
+  for (std::size_t r = 0; r < rows.rows(); ++r) {
+    for (const float w : rows.row_weights(r)) {
+      weights.push_back(static_cast<float>(std::pow(double{w}, exponent) * factors[r]));
+    }
   }
   return {rows.offsets, rows.columns, std::move(weights)};
 }
@@ -76,14 +79,25 @@ Result<std::unique_ptr<const Model>> fit_rp3beta(const Run& run, const Rp3betaOp
   best.merge = "max";
   best.binary = false;
   const Interactions graph = build_interactions(set.histories, best);
+  VT_TRY(check_row_memory(Rp3betaOptions::kName, graph, {"neighbours", options.neighbours}, 0,
+                          options.memory_limit_mb));
   const std::vector<double> leave_person = inverse_powers(graph.by_row, options.alpha);
-  const std::vector<double> leave_item = inverse_powers(graph.by_item, options.alpha);
+  std::vector<double> leave_item = inverse_powers(graph.by_item, options.alpha);
   const std::vector<double> popularity = inverse_powers(graph.by_item, options.beta);
-  const std::vector<float> persons(leave_person.begin(), leave_person.end());
-  const Interactions cells{raised(graph.by_row, options.alpha),
-                           raised(graph.by_item, options.alpha), graph.items};
+  // Floats hold P_uj^alpha and P_iu^alpha over the largest of an item, whatever the weights.
+  std::vector<double> below_largest(graph.items);
+  for (std::uint32_t i = 0; i < graph.items; ++i) {
+    const auto weights = graph.by_item.row_weights(i);
+    if (weights.empty()) continue;
+    const double largest = *std::max_element(weights.begin(), weights.end());
+    below_largest[i] = std::pow(largest, -options.alpha);
+    leave_item[i] *= std::pow(largest, options.alpha);
+  }
+  const Interactions cells{raised(graph.by_row, options.alpha, leave_person),
+                           raised(graph.by_item, options.alpha, below_largest), graph.items};
+  const std::vector<float> ones(graph.by_row.rows(), 1.0f);
   const auto fill = [&](std::uint32_t item, RowWorkspace& workspace) {
-    add_cooccurrences(cells, persons, item, workspace);
+    add_cooccurrences(cells, ones, item, workspace);
     for (const std::uint32_t j : workspace.touched()) {
       const double weight = leave_item[item] * workspace.sum(j) * popularity[j];
       workspace.row.push_back({ItemIndex{j}, static_cast<float>(weight)});

@@ -12,7 +12,8 @@
 // diverse, and scalable recommendations for interactive applications", TiiS 2017.
 //
 // Fitting costs the sum of squared history lengths, in parallel over items; the same bytes for any
-// number of threads. Each row keeps its best `neighbours`.
+// number of threads. Each row keeps its best `neighbours`; kExhausted before it starts when those
+// would not fit.
 #pragma once
 
 #include <memory>
@@ -25,6 +26,7 @@ struct Rp3betaOptions {
   double alpha = 0.7;
   double beta = 0.4;
   int neighbours = 300;
+  int memory_limit_mb = 8192;
 
   static constexpr std::string_view kName = "rp3beta";
   static constexpr auto fields() {
@@ -34,7 +36,9 @@ struct Rp3betaOptions {
               "of transition probabilities; less lets active persons and popular items say more"},
         Field{"beta", &O::beta, 0.0, 5.0,
               "scores are divided by the item's frequency to this power; more lists rare items"},
-        Field{"neighbours", &O::neighbours, 1, 100'000, "entries kept per item"}};
+        Field{"neighbours", &O::neighbours, 1, 100'000, "entries kept per item"},
+        Field{"memory_limit_mb", &O::memory_limit_mb, 1, 1 << 24,
+              "fitting refuses to start when its rows would be larger"}};
   }
 };
 

@@ -56,6 +56,35 @@ TEST(Rp3beta, IsTheWalkStepByStep) {
   }));
 }
 
+// Scaling every weight changes no probability, however many of them a person has.
+TEST(Rp3beta, WeightsOfAnySizeAreTheSameWalk) {
+  const auto walk = [](float weight) {
+    std::vector<HistoryEvent> busy;
+    for (std::uint32_t i = 0; i < 400; ++i) busy.push_back(event_of(i, weight));
+    Rp3betaOptions options;
+    options.alpha = 5;
+    options.beta = 0;
+    const HistoryEvent zero = event_of(0);
+    const Histories histories = make_histories({busy}, 1, 400);
+    return scores_of(*fit_on(fit_rp3beta, options, histories), std::span(&zero, 1), 3);
+  };
+  const double expected = std::pow(400, -5);
+  for (const float weight : {1e-6f, 1.0f, 1e6f}) {
+    EXPECT_NEAR(walk(weight)[1], expected, 1e-5 * expected) << weight;
+  }
+}
+
+TEST(Rp3beta, SaysHowManyNeighboursWouldFit) {
+  Rp3betaOptions options;
+  options.memory_limit_mb = 1;
+  const Histories histories = testing::full_histories(2, 250);
+  const Error error = testing::error_of(fit_rp3beta, options, histories);
+  EXPECT_EQ(error.code, Code::kExhausted);
+  EXPECT_NE(error.message.find("or set neighbours = 150"), std::string::npos) << error.message;
+  options.neighbours = 150;
+  fit_on(fit_rp3beta, options, histories);
+}
+
 TEST(Rp3beta, AWalkByHand) {
   // Persons {0, 1}, {0, 1, 2}. From 0 to either person with 1/2; on to 1 with 1/2 and 1/3.
   const Histories histories =

@@ -8,7 +8,9 @@
 #include "base/sparse.h"
 #include "base/svd.h"
 #include "index/rows.h"
+#include "index/scratch.h"
 #include "model/linear_rows.h"
+#include "model/memory.h"
 #include "model/options_archive.h"
 #include "model/person_index.h"
 
@@ -38,6 +40,11 @@ struct Graph {
         person_scale(powers(index.rows(), -options.person_exponent)),
         item_scale(powers(index.by_item(), -options.item_exponent)),
         binary(is_binary) {}
+  bool is_finite() const {
+    const auto finite = [](float v) { return std::isfinite(v); };
+    return std::all_of(person_scale.begin(), person_scale.end(), finite) &&
+           std::all_of(item_scale.begin(), item_scale.end(), finite);
+  }
   const SparseRows& persons() const { return index.rows(); }
   const SparseRows& items() const { return index.by_item(); }
 };
@@ -52,7 +59,6 @@ struct Vectors {
 // A history on its way through the filter.
 struct Signal {
   std::vector<WeightedRow> cells;    // distinct known items, ascending
-  std::vector<float> persons;        // after the first step of the walk, scaled
   std::vector<float> blur, sharpen;  // in the basis of the vectors; blur empty: none
 };
 
@@ -77,11 +83,12 @@ class Spectral final : public Model {
     constexpr std::size_t kTogether = 16;  // queries that share a pass over the vectors
     std::vector<Signal> signals(std::min(kTogether, queries.size()));
     std::vector<std::vector<float>> walks(signals.size());
+    const auto persons = persons_.lend();
     for (std::size_t first = 0; first < queries.size(); first += kTogether) {
       const std::size_t count = std::min(kTogether, queries.size() - first);
       for (std::size_t q = 0; q < count; ++q) {
-        signals[q] = signal_of(queries[first + q]);
-        walk_back(signals[q], walks[q]);
+        signals[q] = signal_of(queries[first + q], *persons);
+        walk_back(*persons, walks[q]);
       }
       add_vectors({signals.data(), count}, walks);
       for (std::size_t q = 0; q < count; ++q) {
@@ -95,7 +102,8 @@ class Spectral final : public Model {
   void score(const Query& query, std::span<const ItemIndex> items,
              std::span<float> scores) const override {
     std::fill(scores.begin(), scores.end(), 0.0f);
-    const Signal signal = signal_of(query);
+    const auto sums = persons_.lend();
+    const Signal signal = signal_of(query, *sums);
     if (signal.cells.empty()) return;
     for (std::size_t i = 0; i < items.size(); ++i) {
       const std::uint32_t item = raw(items[i]);
@@ -104,7 +112,7 @@ class Spectral final : public Model {
       const auto persons = graph_.items().row(item);
       const auto weights = graph_.items().row_weights(item);
       for (std::size_t e = 0; e < persons.size(); ++e) {
-        walk = std::fma(signal.persons[persons[e]], weights[e], walk);
+        walk = std::fma(sums->sum(persons[e]) * graph_.person_scale[persons[e]], weights[e], walk);
       }
       scores[i] = joined(signal, item, walk);
     }
@@ -135,29 +143,24 @@ class Spectral final : public Model {
     return cells;
   }
 
-  // The first step of the walk and the history in the basis of the vectors.
-  Signal signal_of(const Query& query) const {
+  // The history in the basis of the vectors; leaves the first step of the walk, not yet scaled, in
+  // `persons`.
+  Signal signal_of(const Query& query, StampedSums& persons) const {
+    persons.begin(graph_.persons().rows());
     Signal signal;
     signal.cells = cells_of(query);
     if (signal.cells.empty()) return signal;
     const auto rank = static_cast<std::size_t>(vectors_.rank());
-    signal.persons.resize(graph_.persons().rows());
     signal.sharpen.resize(rank);
     if (options_.ideal > 0) signal.blur.resize(rank);
     for (const WeightedRow& cell : signal.cells) {
       const float scale = graph_.item_scale[cell.row], start = cell.weight * scale;
-      const auto persons = graph_.items().row(cell.row);
+      const auto rows = graph_.items().row(cell.row);
       const auto weights = graph_.items().row_weights(cell.row);
-      for (std::size_t e = 0; e < persons.size(); ++e) {
-        float& sum = signal.persons[persons[e]];
-        sum = std::fma(start, weights[e], sum);
-      }
+      for (std::size_t e = 0; e < rows.size(); ++e) persons.add(rows[e], start * weights[e]);
       const float* v = vector(cell.row);
       kernels().axpy(cell.weight, v, signal.sharpen.data(), vectors_.rank());
       if (!signal.blur.empty()) kernels().axpy(start, v, signal.blur.data(), vectors_.rank());
-    }
-    for (std::size_t r = 0; r < signal.persons.size(); ++r) {
-      signal.persons[r] *= graph_.person_scale[r];
     }
     for (std::size_t k = 0; k < rank; ++k) {
       signal.sharpen[k] *= sharpen_[k];
@@ -167,17 +170,16 @@ class Spectral final : public Model {
   }
 
   // The second step of the walk, to all items: the sums of score(), persons ascending.
-  void walk_back(const Signal& signal, std::vector<float>& walk) const {
+  void walk_back(StampedSums& persons, std::vector<float>& walk) const {
     walk.assign(boost_.size(), 0);
-    for (std::size_t r = 0; r < signal.persons.size(); ++r) {
-      const float from = signal.persons[r];
-      if (from == 0) continue;
-      const auto items = graph_.persons().row(r);
-      const auto weights = graph_.persons().row_weights(r);
+    persons.for_each_ascending([&](std::uint32_t person, float sum) {
+      const float from = sum * graph_.person_scale[person];
+      const auto items = graph_.persons().row(person);
+      const auto weights = graph_.persons().row_weights(person);
       for (std::size_t e = 0; e < items.size(); ++e) {
         walk[items[e]] = std::fma(from, weights[e], walk[items[e]]);
       }
-    }
+    });
   }
 
   // What the walk gives an item becomes its score; unseen items NaN, which is never listed.
@@ -212,6 +214,7 @@ class Spectral final : public Model {
   Vectors vectors_;
   std::vector<float> boost_;           // f_i^popularity
   std::vector<float> blur_, sharpen_;  // what each vector is multiplied by
+  mutable ScratchPool<StampedSums> persons_;
 };
 
 SparseView scaled_view(const SparseRows& rows, const std::vector<float>& weights,
@@ -221,6 +224,7 @@ SparseView scaled_view(const SparseRows& rows, const std::vector<float>& weights
 
 // The leading right singular vectors of N.
 Result<Vectors> decompose(const Run& run, const Graph& graph, const SpectralOptions& options) {
+  if (options.rank == 0) return Vectors();
   const auto scaled = [](const SparseRows& rows, std::span<const float> row_scale,
                          std::span<const float> col_scale) {
     std::vector<float> weights(rows.weights.begin(), rows.weights.end());
@@ -280,7 +284,16 @@ Status check(const Vectors& vectors, const std::vector<std::int64_t>& shape, std
 Result<std::unique_ptr<const Model>> fit_spectral(const Run& run, const SpectralOptions& options,
                                                   const TrainingSet& set) {
   const Interactions& x = set.interactions;
+  const double sides = static_cast<double>(x.by_row.rows()) + x.items;
+  // The blocks of the decomposition, an eighth wider than the rank, and what is made of them.
+  VT_TRY(check_setting_memory(SpectralOptions::kName, {"rank", options.rank},
+                              2.2 * sizeof(float) * sides, options.memory_limit_mb));
   Graph graph(PersonIndex(x.by_row, x.items), is_binary(x), options);
+  if (!graph.is_finite()) {
+    return Error{Code::kInvalid,
+                 "spectral: powers of the interactions are not finite: their weights are too small "
+                 "for this person_exponent; use a smaller one, or binary interactions"};
+  }
   VT_TRY(Vectors vectors, decompose(run, graph, options));
   return std::make_unique<const Spectral>(options, std::move(graph), std::move(vectors));
 }
@@ -297,6 +310,7 @@ Result<std::unique_ptr<const Model>> load_spectral(ArchiveReader& reader, const 
   vectors.stride = shape.size() == 2 ? shape[1] : -1;
   VT_TRY(check(vectors, shape, saved.second));
   Graph graph(std::move(index), *binary.as_bool(), saved.first);
+  if (!graph.is_finite()) return Error{Code::kCorrupt, "spectral: powers must be finite"};
   return std::make_unique<const Spectral>(saved.first, std::move(graph), std::move(vectors));
 }
 

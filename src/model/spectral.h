@@ -26,8 +26,9 @@
 //
 // Fitting costs the truncated SVD (base/svd.h), and nothing with rank 0. A request costs the
 // entries of the persons who share an item with the history, and rank multiply-adds per item.
-// Memory: the interactions both ways and rank floats per item. The same bytes for any number of
-// threads.
+// Memory: the interactions both ways and rank floats per item; fitting, 2.2 rank floats per person
+// and item, kExhausted before it starts when that is above memory_limit_mb. The same bytes for any
+// number of threads.
 #pragma once
 
 #include <memory>
@@ -44,6 +45,7 @@ struct SpectralOptions {
   double sharpening = 2;
   int rank = 64;
   int iterations = 3;
+  int memory_limit_mb = 8192;
 
   static constexpr std::string_view kName = "spectral";
   static constexpr auto fields() {
@@ -60,7 +62,9 @@ struct SpectralOptions {
         Field{"sharpening", &O::sharpening, 0.0, 20.0,
               "how far the leading vectors, what everybody likes, are dampened"},
         Field{"rank", &O::rank, 0, 4096, "singular vectors that ideal and sharpening work on"},
-        Field{"iterations", &O::iterations, 0, 20, "of the truncated SVD"}};
+        Field{"iterations", &O::iterations, 0, 20, "of the truncated SVD"},
+        Field{"memory_limit_mb", &O::memory_limit_mb, 1, 1 << 24,
+              "fitting refuses to start when the blocks of the SVD would be larger"}};
   }
 };
 

@@ -171,6 +171,31 @@ TEST(Spectral, AHistoryIsTheSumOfItsItems) {
   }));
 }
 
+TEST(Spectral, WeightsThatNoPowerHoldsAreRefused) {
+  std::vector<HistoryEvent> row{event_of(0, 1e-38f), event_of(1, 1e-38f)};
+  const Histories histories = testing::make_histories({row}, 1, 2);
+  InteractionOptions merge;
+  merge.binary = false;
+  SpectralOptions options;
+  options.person_exponent = 2;
+  options.rank = 0;
+  const Error error = testing::error_of(fit_spectral, options, histories, merge);
+  EXPECT_EQ(error.code, Code::kInvalid);
+  EXPECT_NE(error.message.find("person_exponent"), std::string::npos);
+}
+
+TEST(Spectral, SaysWhichRankWouldFit) {
+  SpectralOptions options;
+  options.rank = 4096;
+  options.memory_limit_mb = 1;
+  const Histories histories = testing::full_histories(20, 30);
+  const Error error = testing::error_of(fit_spectral, options, histories);
+  EXPECT_EQ(error.code, Code::kExhausted);
+  EXPECT_NE(error.message.find("or set rank = 2383"), std::string::npos) << error.message;
+  options.rank = 2383;
+  fit_on(fit_spectral, options, histories);
+}
+
 TEST(Spectral, ListsOnlyItemsThatTrainingSaw) {
   // Items 1 and 4 are known to the histories by number only.
   const Histories histories = testing::make_histories(

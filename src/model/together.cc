@@ -19,7 +19,6 @@ void sort_unique(std::vector<ItemIndex>& items) {
 
 // What the groups are made of. `options.events` is what `auto` has become.
 BasketEvents events_of(const TogetherOptions& options) {
-  if (options.relation == "complements") return BasketEvents::kPurchases;
   if (options.relation == "substitutes") return BasketEvents::kViews;
   return options.events == "purchases" ? BasketEvents::kPurchases : BasketEvents::kAll;
 }
@@ -134,6 +133,7 @@ class Groups {
         cells_(build_interactions(baskets_, {})),
         ones_(baskets_.rows(), 1) {}
 
+  const Interactions& cells() const { return cells_; }
   double all() const { return static_cast<double>(baskets_.rows()); }
   double with(std::uint32_t item) const {
     return static_cast<double>(cells_.by_item.row(item).size());
@@ -167,17 +167,16 @@ struct Rival {
   }
 };
 
-Result<Rival> rival_of(const Run& run, const Histories& histories, BasketEvents events,
-                       int basket_max) {
-  constexpr int kRivalPairs = 1000;
-  Groups groups(histories, events, basket_max);
+constexpr int kRivalPairs = 1000;
+
+Result<Rival> rival_of(const Run& run, Groups groups, std::uint32_t items) {
   const auto fill = [&](std::uint32_t item, RowWorkspace& workspace) {
     groups.count_pairs(item, workspace);
     for (const std::uint32_t j : workspace.touched()) {
       workspace.row.push_back({ItemIndex{j}, workspace.sum(j)});
     }
   };
-  VT_TRY(SparseRows counts, build_item_rows(run, "pairs", histories.items(), kRivalPairs, fill));
+  VT_TRY(SparseRows counts, build_item_rows(run, "pairs", items, kRivalPairs, fill));
   return Rival{std::move(groups), std::move(counts)};
 }
 
@@ -188,14 +187,22 @@ Result<std::unique_ptr<const Model>> fit_together(const Run& run, const Together
   TogetherOptions options = given;
   options.events = basket_events(given.events, set.histories);
   const Groups groups(set.histories, events_of(options), options.basket_max);
+  const std::uint32_t items = set.histories.items();
+  const CostlySetting kept{"neighbours", options.neighbours};
   std::optional<Rival> rival;
+  double rival_entries = 0;
   if (options.relation != "all") {
     const bool complements = options.relation == "complements";
-    VT_TRY(rival, rival_of(run, set.histories,
-                           complements ? BasketEvents::kViews : BasketEvents::kPurchases,
-                           options.basket_max));
+    Groups others(set.histories, complements ? BasketEvents::kViews : BasketEvents::kPurchases,
+                  options.basket_max);
+    rival_entries = entries_at_most(others.cells(), kRivalPairs);
+    VT_TRY(check_row_memory(TogetherOptions::kName, groups.cells(), kept, rival_entries,
+                            options.memory_limit_mb));
+    VT_TRY(rival, rival_of(run, std::move(others), items));
+  } else {
+    VT_TRY(
+        check_row_memory(TogetherOptions::kName, groups.cells(), kept, 0, options.memory_limit_mb));
   }
-  const std::uint32_t items = set.histories.items();
   const auto fill = [&](std::uint32_t item, RowWorkspace& workspace) {
     groups.count_pairs(item, workspace);
     for (const std::uint32_t j : workspace.touched()) {

@@ -14,15 +14,16 @@
 //
 //   bought = (n_ij + 1) N / (n_i n_j + N),   viewed = (v_ij + 1) M / (v_i v_j + M)
 //
-// are the two lifts, drawn towards 1 where little is known. `relation` complements leaves out pairs
-// with viewed > bought: somebody who compares them takes one. `relation` substitutes lists those
+// are the two lifts, drawn towards 1 where little is known; baskets are made of `events`, whatever
+// the relation. `relation` complements leaves out pairs with viewed > bought: somebody who compares
+// them takes one. `relation` substitutes lists those
 // pairs instead, weighed like the others but by their counts among the views. Where the histories
 // hold no views, every pair is a complement. Of the other kind, the 1,000 most frequent pairs of an
 // item count.
 //
 // The rows of the items asked about add up: the cart and the item being looked at if the context
 // names any, else the last basket (substitutes: the last views) of the history. Those items
-// themselves are never listed.
+// themselves are never listed. kExhausted before rows are counted that would not fit.
 #pragma once
 
 #include <memory>
@@ -38,6 +39,7 @@ struct TogetherOptions {
   int support_min = 3;
   int neighbours = 100;
   int basket_max = 100;
+  int memory_limit_mb = 8192;
 
   static constexpr std::string_view kName = "together";
   static constexpr auto fields() {
@@ -45,7 +47,8 @@ struct TogetherOptions {
     return std::tuple{
         Field{"score", &O::score, "llr|lift|support", "what a pair weighs"},
         Field{"events", &O::events, "auto|purchases|all",
-              "events that make a basket; auto: purchases where the histories hold any"},
+              "events that make a basket, also of complements; auto: purchases where the histories "
+              "hold any"},
         Field{"relation", &O::relation, "all|complements|substitutes",
               "complements: bought rather than viewed together; substitutes: viewed rather than "
               "bought together"},
@@ -53,7 +56,9 @@ struct TogetherOptions {
               "baskets (substitutes: groups of views) that a pair must share"},
         Field{"neighbours", &O::neighbours, 1, 100'000, "entries kept per item"},
         Field{"basket_max", &O::basket_max, 2, 100'000,
-              "baskets with more items are left out: wholesale"}};
+              "baskets with more items are left out: wholesale"},
+        Field{"memory_limit_mb", &O::memory_limit_mb, 1, 1 << 24,
+              "fitting refuses to start when its rows would be larger"}};
   }
 };
 

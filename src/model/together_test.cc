@@ -181,6 +181,32 @@ TEST(Together, TellsComplementsFromSubstitutes) {
   EXPECT_EQ(listed_for("substitutes", 3), (Items{}));
 }
 
+TEST(Together, ComplementsAreOfTheEventsThatMakeABasket) {
+  // Carts and views, no purchase at all.
+  std::vector<std::vector<HistoryEvent>> rows(3, {event_of(0), event_of(1)});
+  rows.push_back({event_of(2)});
+  for (auto& row : rows) {
+    for (HistoryEvent& event : row) event.type = EventType::kCart;
+  }
+  rows.push_back({event_of(2), event_of(3)});
+  for (HistoryEvent& event : rows.back()) event.type = EventType::kView;
+  const Histories histories = make_histories(rows, 5, 4);
+  TogetherOptions options;
+  options.support_min = 1;
+  options.relation = "complements";
+  HistoryEvent zero = event_of(0);
+  zero.type = EventType::kCart;
+  Query query;
+  query.history = std::span(&zero, 1);
+  for (const char* events : {"auto", "all"}) {
+    options.events = events;
+    EXPECT_EQ(listed(*fit_on(fit_together, options, histories), query),
+              (std::vector<std::uint32_t>{1}));
+  }
+  options.events = "purchases";
+  EXPECT_TRUE(listed(*fit_on(fit_together, options, histories), query).empty());
+}
+
 // The two lifts of the header, group by group.
 TEST(Together, RelationsCompareTheLifts) {
   EXPECT_TRUE(rc::check([] {
@@ -228,6 +254,25 @@ TEST(Together, RelationsCompareTheLifts) {
       }
     }
   }));
+}
+
+TEST(Together, SaysHowManyNeighboursWouldFit) {
+  TogetherOptions options;
+  options.memory_limit_mb = 1;
+  options.basket_max = options.neighbours = 300;
+  const Histories histories = testing::full_histories(2, 250);
+  const Error error = testing::error_of(fit_together, options, histories);
+  EXPECT_EQ(error.code, Code::kExhausted);
+  EXPECT_NE(error.message.find("or set neighbours = 150"), std::string::npos) << error.message;
+  options.neighbours = 150;
+  fit_on(fit_together, options, histories);
+  options.relation = "substitutes";  // no purchases: nothing beside
+  fit_on(fit_together, options, histories);
+  options.relation = "complements";
+  options.neighbours = 1;
+  const Error rival = testing::error_of(fit_together, options, histories);
+  EXPECT_EQ(rival.code, Code::kExhausted);
+  EXPECT_EQ(rival.message.find("or set"), std::string::npos) << rival.message;
 }
 
 TEST(Together, WholesaleBasketsAreLeftOut) {
