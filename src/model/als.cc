@@ -1,14 +1,12 @@
 #include "model/als.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "base/blas.h"
-#include "data/readable.h"
 #include "model/epochs.h"
 #include "model/linear_rows.h"
+#include "model/memory.h"
 #include "model/ridge.h"
 
 namespace vitrine {
@@ -46,23 +44,19 @@ std::size_t longest(const SparseRows& rows) {
   return most;
 }
 
-Status check_memory(const Run& run, const Interactions& x, const AlsOptions& options) {
-  const auto vector = static_cast<double>(Matrix(0, options.factors).stride()) * sizeof(float);
-  const auto rows = static_cast<double>(x.by_row.rows()), items = static_cast<double>(x.items);
-  const double workspaces = static_cast<double>(std::max(longest(x.by_row), longest(x.by_item))) *
-                                1.5 * run.pool.threads() +
-                            8.0 * options.factors;
-  // Both sides, and the finished model with what it is packed from.
-  const double bytes = vector * (rows + items + 3 * items + workspaces);
-  const double mb = bytes / (1 << 20);
-  if (mb <= options.memory_limit_mb) return {};
-  const int fitting = static_cast<int>(options.factors * options.memory_limit_mb / mb) / 16 * 16;
-  return Error{Code::kExhausted,
-               fmt::format("als: {:.0f} MB needed for {} persons and {} items at {} factors, limit "
-                           "{} MB: raise memory_limit_mb{}",
-                           mb, readable_count(x.by_row.rows()), readable_count(x.items),
-                           options.factors, options.memory_limit_mb,
-                           fitting > 0 ? fmt::format(" or use factors = {}", fitting) : "")};
+double bytes_needed(const Run& run, const TrainingSet& set, std::size_t longest, int factors) {
+  const double row = row_bytes(factors), rows = static_cast<double>(set.interactions.by_row.rows());
+  // Of a thread: the rows of one person or item, with room to grow, and their system.
+  const double workspace = (1.5 * static_cast<double>(longest) + factors) * row;
+  return (rows + set.interactions.items) * (row + sizeof(float)) + run.pool.threads() * workspace +
+         factors_bytes(set, 0, factors, false);
+}
+
+Status check_memory(const Run& run, const TrainingSet& set, const AlsOptions& options) {
+  const std::size_t most =
+      std::max(longest(set.interactions.by_row), longest(set.interactions.by_item));
+  return check_factor_memory(AlsOptions::kName, options.factors, options.memory_limit_mb,
+                             [&](int factors) { return bytes_needed(run, set, most, factors); });
 }
 
 // One of the two sides: its interactions and vectors.
@@ -93,10 +87,14 @@ class Fit {
       state.binary = is_binary(set_.interactions);
       return finish_factors(run_, options_, set_, state);
     });
+    const int parts = parts_of(persons_) + parts_of(items_);
     while (epochs.next()) {
-      VT_TRY(solve(items_, persons_));
-      VT_TRY(epochs.part(1, 2));
-      VT_TRY(solve(persons_, items_));
+      int done = 0;
+      const auto part = [&]() -> Status {
+        return ++done == parts ? Status() : epochs.part(done, parts);
+      };
+      VT_TRY(solve(items_, persons_, part));
+      VT_TRY(solve(persons_, items_, part));
     }
     return epochs.model();
   }
@@ -122,16 +120,31 @@ class Fit {
     });
   }
 
-  // Solves every row of `free`, given `fixed`.
-  Status solve(Side& fixed, Side& free) {
+  static int parts_of(const Side& side) {
+    return static_cast<int>((side.vectors.rows() + kPart - 1) / kPart);
+  }
+
+  // Solves every row of `free`, given `fixed`; calls `part` after every kPart rows.
+  template <class Part>
+  Status solve(Side& fixed, Side& free, const Part& part) {
     VT_TRY(turn(fixed.vectors, free.vectors));
     const std::vector<float> background = background_of(fixed.vectors);
+    const std::int64_t rows = free.vectors.rows();
+    for (std::int64_t first = 0; first < rows; first += kPart) {
+      VT_TRY(solve_part(fixed, free, first, std::min(first + kPart, rows), background));
+      VT_TRY(part());
+    }
+    return {};
+  }
+
+  Status solve_part(const Side& fixed, Side& free, std::int64_t first, std::int64_t last,
+                    std::span<const float> background) {
     const std::int64_t width = options_.factors;
-    std::vector<std::uint8_t> failed(static_cast<std::size_t>(free.vectors.rows() / kGrain + 1));
-    parallel_for(run_.pool, free.vectors.rows(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<std::uint8_t> failed(static_cast<std::size_t>(kPart / kGrain));
+    parallel_for(run_.pool, last - first, kGrain, [&](std::int64_t begin, std::int64_t end) {
       Ridge ridge(width);
       std::vector<float> root(static_cast<std::size_t>(width));
-      for (std::int64_t r = begin; r < end; ++r) {
+      for (std::int64_t r = first + begin; r < first + end; ++r) {
         if (!solve_row(fixed, free, r, background, root, ridge))
           failed[static_cast<std::size_t>(begin / kGrain)] = 1;
       }
@@ -230,6 +243,7 @@ class Fit {
   }
 
   static constexpr std::int64_t kGrain = 256, kTurned = 1024;
+  static constexpr std::int64_t kPart = 64 * kGrain;  // rows between two looks at the monitor
   static constexpr std::uint64_t kAhead = 16;
   const Run& run_;
   const AlsOptions& options_;
@@ -242,7 +256,7 @@ class Fit {
 Result<std::unique_ptr<const Model>> fit_als(const Run& run, const AlsOptions& options,
                                              const TrainingSet& set, const Model* previous) {
   if (options.block % 16 != 0) return Error{Code::kInvalid, "als: block must be a multiple of 16"};
-  VT_TRY(check_memory(run, set.interactions, options));
+  VT_TRY(check_memory(run, set, options));
   const auto* before = dynamic_cast<const FactorModel<AlsOptions>*>(previous);
   return Fit(run, options, set, before == nullptr ? nullptr : &before->factors()).fit();
 }

@@ -263,6 +263,21 @@ TEST(Als, StartsFromThePreviousModel) {
   ASSERT_TRUE(fit_als(run, options, set, stranger.get()).ok());
 }
 
+TEST(Als, ALongEpochLooksAtTheMonitor) {
+  AlsOptions options;
+  options.factors = 1;
+  options.epochs = 1;
+  std::vector<std::vector<HistoryEvent>> rows(40'000);
+  for (std::uint32_t u = 0; u < rows.size(); ++u) rows[u].push_back(event_of(u % 3));
+  const Histories histories = testing::make_histories(rows, 40'000, 3);
+  testing::CountingMonitor monitor;
+  ThreadPool pool(2);
+  const vitrine::Run run{Random(1), pool, monitor};
+  const Interactions cells = build_interactions(histories, {});
+  ASSERT_TRUE(fit_als(run, options, {histories, cells, {}}, nullptr).ok());
+  EXPECT_GE(monitor.calls, 4);
+}
+
 TEST(Als, RefusesWhatDoesNotFitWithTheNumberAndTheRemedy) {
   const Histories histories = planted(3000, 4000, 40);
   const Interactions interactions = build_interactions(histories, {});
@@ -274,7 +289,7 @@ TEST(Als, RefusesWhatDoesNotFitWithTheNumberAndTheRemedy) {
       fit_als(run, options, TrainingSet{histories, interactions, Catalogue()}, nullptr);
   ASSERT_FALSE(model.ok());
   EXPECT_EQ(model.error().code, Code::kExhausted);
-  EXPECT_THAT(model.error().message, ::testing::HasSubstr("memory_limit_mb or use factors = "));
+  EXPECT_THAT(model.error().message, ::testing::HasSubstr("memory_limit_mb or set factors = "));
   options.block = 17;
   EXPECT_EQ(fit_als(run, options, TrainingSet{histories, interactions, Catalogue()}, nullptr)
                 .error()

@@ -1,5 +1,6 @@
 #include "model/bpr.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/kernels.h"
@@ -56,16 +57,24 @@ Scaled scaled(const BprTrainer& trainer, const SparseRows& cells,
   return result;
 }
 
+double bytes_needed(const TrainingSet& set, int factors) {
+  const SparseRows& cells = set.interactions.by_row;
+  const auto persons = static_cast<double>(cells.rows());
+  const auto items = static_cast<double>(set.interactions.items);
+  // Training, with the persons' vectors scaled for a finished model, and the cells of an epoch.
+  return (2 * persons + items) * row_bytes(factors) +
+         8.0 * static_cast<double>(cells.columns.size()) +
+         factors_bytes(set, static_cast<std::int64_t>(cells.rows()), factors, true);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<const Model>> fit_bpr(const Run& run, const BprOptions& options,
                                              const TrainingSet& set) {
   const SparseRows& cells = set.interactions.by_row;
   const std::vector<std::uint32_t> counts = item_counts(set.histories);
-  const auto rows = static_cast<double>(cells.rows() + counts.size());
-  // Training, and the copies of a finished model.
-  VT_TRY(check_factor_memory(BprOptions::kName, 4 * sizeof(float) * rows, options.factors,
-                             options.memory_limit_mb));
+  VT_TRY(check_factor_memory(BprOptions::kName, options.factors, options.memory_limit_mb,
+                             [&](int factors) { return bytes_needed(set, factors); }));
   BprTrainer trainer(run, options, cells, counts);
   Epochs epochs(run, set.validator, BprOptions::kName, options.epochs,
                 [&]() -> Result<std::unique_ptr<const Model>> {
@@ -74,7 +83,18 @@ Result<std::unique_ptr<const Model>> fit_bpr(const Run& run, const BprOptions& o
                   finished.remedy = "use a smaller learning_rate";
                   return finish_factors(run, options, set, finished);
                 });
-  while (epochs.next()) trainer.epoch(epochs.done());
+  // A part of an epoch has about a million steps.
+  constexpr int kRounds = kBprStrips;
+  const double steps = static_cast<double>(cells.columns.size()) * options.negatives;
+  const int rounds = static_cast<int>(std::clamp(kRounds * 0x1p20 / steps, 1.0, 1.0 * kRounds));
+  while (epochs.next()) {
+    trainer.begin_epoch(epochs.done());
+    for (int round = 0; round < kRounds; ++round) {
+      trainer.round(round);
+      const int done = round + 1;
+      if (done % rounds == 0 && done < kRounds) VT_TRY(epochs.part(done, kRounds));
+    }
+  }
   return epochs.model();
 }
 

@@ -197,19 +197,25 @@ void BprTrainer::train_block(const BprStep& step, const Random& random, std::uin
   }
 }
 
-void BprTrainer::epoch(int number) {
-  const Random random = run_.random.fork("bpr/epochs").fork(static_cast<std::uint64_t>(number));
-  const float left = 1 - static_cast<float>(number) / static_cast<float>(options_.epochs);
-  const BprStep step{options_.learning_rate * left, options_.regularization};
-  deal_items(random.fork("strips"));
+void BprTrainer::begin_epoch(int number) {
+  epoch_ = number;
+  deal_items(epoch_random().fork("strips"));
   run_.pool.run(kBprStrips, [&](std::int64_t s) { deal_cells(static_cast<std::uint32_t>(s)); });
-  for (std::uint32_t round = 0; round < kBprStrips; ++round) {
-    run_.pool.run(kBprStrips, [&](std::int64_t s) {
-      const auto user_strip = static_cast<std::uint32_t>(s);
-      const std::uint32_t item_strip = (user_strip + round) % kBprStrips;
-      train_block(step, random.fork(user_strip * kBprStrips + item_strip), user_strip, item_strip);
-    });
-  }
+}
+
+void BprTrainer::round(int number) {
+  const Random random = epoch_random();
+  const float left = 1 - static_cast<float>(epoch_) / static_cast<float>(options_.epochs);
+  const BprStep step{options_.learning_rate * left, options_.regularization};
+  run_.pool.run(kBprStrips, [&](std::int64_t s) {
+    const auto user_strip = static_cast<std::uint32_t>(s);
+    const std::uint32_t item_strip = (user_strip + static_cast<std::uint32_t>(number)) % kBprStrips;
+    train_block(step, random.fork(user_strip * kBprStrips + item_strip), user_strip, item_strip);
+  });
+}
+
+Random BprTrainer::epoch_random() const {
+  return run_.random.fork("bpr/epochs").fork(static_cast<std::uint64_t>(epoch_));
 }
 
 }  // namespace vitrine

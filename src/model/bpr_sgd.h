@@ -42,8 +42,9 @@ class BprTrainer {
   BprTrainer(const Run& run, const BprOptions& options, const SparseRows& cells,
              std::span<const std::uint32_t> item_counts);
 
-  // The epochs in turn, each once.
-  void epoch(int number);
+  // The epochs in turn, each once: its kBprStrips rounds, in order.
+  void begin_epoch(int number);
+  void round(int number);
 
   MatrixView<const float> users() const {
     return {users_.data(), users_.rows(), width_, users_.stride()};
@@ -63,6 +64,7 @@ class BprTrainer {
     std::array<std::size_t, kBprStrips + 1> offsets;
   };
 
+  Random epoch_random() const;
   BprItem item(std::uint32_t i);
   bool has(std::uint32_t user, std::uint32_t item) const;
   std::uint32_t hardest(std::uint32_t user, std::span<const std::uint32_t> others) const;
@@ -80,6 +82,7 @@ class BprTrainer {
   std::int64_t width_;
   Matrix users_, items_;
   std::vector<float> biases_;
+  int epoch_ = 0;
   const bool pointwise_, hardest_;
   const float offset_;                                        // of pointwise scores
   std::vector<std::uint8_t> strip_of_;                        // by item, this epoch

@@ -214,7 +214,8 @@ TEST(BprTrainer, AnyNumberOfThreadsIsTheSlowTrainerToTheBit) {
     BprTrainer fast(run, options, cells.by_row, counts);
     for (int e = 0; e < options.epochs; ++e) {
       slow.epoch(e);
-      fast.epoch(e);
+      fast.begin_epoch(e);
+      for (int round = 0; round < static_cast<int>(kBprStrips); ++round) fast.round(round);
     }
     const auto same = [](MatrixView<const float> a, const std::vector<std::vector<float>>& b) {
       for (std::int64_t r = 0; r < a.rows; ++r) {
@@ -276,14 +277,32 @@ TEST(Bpr, AnInteractionCountsOnceWhateverItsWeight) {
 
 TEST(Bpr, SaysHowManyFactorsWouldFit) {
   BprOptions options;
-  options.memory_limit_mb = 1;
+  options.memory_limit_mb = 4;
   const testing::QuietRun run;
   const Histories histories = testing::make_histories({{event_of(0)}}, 1, 10'000);
   const Interactions cells = build_interactions(histories, {});
   const auto model = fit_bpr(run, options, {histories, cells, {}});
   ASSERT_FALSE(model.ok());
   EXPECT_EQ(model.error().code, Code::kExhausted);
-  EXPECT_NE(model.error().message.find("factors = 6"), std::string::npos) << model.error().message;
+  EXPECT_NE(model.error().message.find("factors = 15"), std::string::npos) << model.error().message;
+}
+
+TEST(Bpr, ALongEpochLooksAtTheMonitor) {
+  BprOptions options;
+  options.factors = 1;
+  options.epochs = 1;
+  options.negatives = 100;
+  std::vector<std::vector<HistoryEvent>> rows(2000);
+  for (std::uint32_t u = 0; u < rows.size(); ++u) {
+    for (std::uint32_t n = 0; n < 20; ++n) rows[u].push_back(event_of((u * 7 + n * 3) % 100));
+  }
+  const Histories histories = testing::make_histories(rows, 2000, 100);
+  testing::CountingMonitor monitor;
+  ThreadPool pool(2);
+  const vitrine::Run run{Random(1), pool, monitor};
+  const Interactions cells = build_interactions(histories, {});
+  ASSERT_TRUE(fit_bpr(run, options, {histories, cells, {}}).ok());
+  EXPECT_GE(monitor.calls, 4);
 }
 
 TEST(Bpr, ARateThatDivergesIsSaid) {

@@ -46,7 +46,7 @@ Result<SparseRows> mixes_of(const Run& run, const EaseOptions& options, const Tr
   const Interactions cells =
       attribute_cells(set.catalogue, set.interactions.items, options.attributes);
   return attribute_mixes(run, set.interactions, cells, set.catalogue, options.attribute_lambda,
-                         options.candidates);
+                         options.candidates, options.memory_limit_mb);
 }
 
 struct Sizes {
@@ -64,12 +64,34 @@ Sizes sizes_of(const Interactions& interactions, const SparseRows& mixes) {
   return sizes;
 }
 
+enum class Solver { kDense, kSparse };
+
+// kExhausted when it does not fit.
+Result<Solver> solver_for(const Run& run, const EaseOptions& options,
+                          const Interactions& interactions, const Sizes& sizes) {
+  const auto [seen, fresh] = sizes;
+  std::uint64_t bytes = dense_ease_bytes(seen + fresh);
+  if (fresh > 0) bytes += dense_ease_bytes(seen);
+  const double mb = static_cast<double>(bytes) / (1 << 20);
+  const bool fits = mb <= options.memory_limit_mb;
+  const bool few = seen + fresh <= static_cast<std::uint64_t>(options.dense_items_max);
+  if (options.solver == "sparse" || (options.solver == "auto" && !(few && fits))) {
+    VT_TRY(check_regression_memory(EaseOptions::kName, interactions, options.candidates,
+                                   run.pool.threads(), options.memory_limit_mb,
+                                   2 * fresh * kMixedMost));
+    return Solver::kSparse;
+  }
+  if (fits) return Solver::kDense;
+  return Error{Code::kExhausted,
+               fmt::format("ease: {} needed for {} items, limit {}: raise memory_limit_mb or set "
+                           "solver = \"sparse\"",
+                           readable_memory(mb), readable_count(seen + fresh),
+                           readable_memory(options.memory_limit_mb))};
+}
+
 Result<std::unique_ptr<const Model>> fit_sparse(const Run& run, const EaseOptions& options,
                                                 const Interactions& interactions,
-                                                const SparseRows& mixes, std::uint64_t fresh) {
-  VT_TRY(check_regression_memory(EaseOptions::kName, interactions, options.candidates,
-                                 run.pool.threads(), options.memory_limit_mb,
-                                 2 * fresh * kMixedMost));
+                                                const SparseRows& mixes) {
   RegressionOptions regression;
   regression.candidates = options.candidates;
   regression.lambda = options.lambda;
@@ -88,23 +110,12 @@ Result<std::unique_ptr<const Model>> fit_sparse(const Run& run, const EaseOption
 
 Result<std::unique_ptr<const Model>> fit_ease(const Run& run, const EaseOptions& options,
                                               const TrainingSet& set) {
+  // What does not fit without new items is said before they cost anything.
+  VT_TRY(solver_for(run, options, set.interactions, sizes_of(set.interactions, {})));
   VT_TRY(const SparseRows mixes, mixes_of(run, options, set));
-  const auto [seen, fresh] = sizes_of(set.interactions, mixes);
-  std::uint64_t bytes = dense_ease_bytes(seen + fresh);
-  if (fresh > 0) bytes += dense_ease_bytes(seen);
-  const double mb = static_cast<double>(bytes) / (1 << 20);
-  const bool fits = mb <= options.memory_limit_mb;
-  const bool few = seen + fresh <= static_cast<std::uint64_t>(options.dense_items_max);
-  if (options.solver == "sparse" || (options.solver == "auto" && !(few && fits))) {
-    return fit_sparse(run, options, set.interactions, mixes, fresh);
-  }
-  if (!fits) {
-    return Error{Code::kExhausted,
-                 fmt::format("ease: {} needed for {} items, limit {}: raise memory_limit_mb or set "
-                             "solver = \"sparse\"",
-                             readable_memory(mb), readable_count(seen + fresh),
-                             readable_memory(options.memory_limit_mb))};
-  }
+  const Sizes sizes = sizes_of(set.interactions, mixes);
+  VT_TRY(const Solver solver, solver_for(run, options, set.interactions, sizes));
+  if (solver == Solver::kSparse) return fit_sparse(run, options, set.interactions, mixes);
   return fit_dense_ease(run, options, set.interactions, mixes);
 }
 

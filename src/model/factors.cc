@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include "base/blas.h"
@@ -65,6 +66,7 @@ Result<Factors> Factors::create(const Run& run, const TrainingSet& set, const Fa
   f.seen_ = seen_items(interactions);
   f.item_weights_ = std::vector<float>(state.weights.begin(), state.weights.end());
   f.binary_ = state.binary;
+  f.target_ = state.target;
 
   Matrix seen(static_cast<std::int64_t>(f.seen_.size()), f.width_);
   for (std::size_t s = 0; s < f.seen_.size(); ++s) {
@@ -77,6 +79,7 @@ Result<Factors> Factors::create(const Run& run, const TrainingSet& set, const Fa
   VT_TRY(eigenvectors(basis.view()));
   Matrix turned(seen.rows(), f.width_);
   gemm(run.pool, 1, seen.view(), false, basis.view(), true, 0, turned.view());
+  seen = Matrix();
   Matrix items(state.items.rows, f.width_ + (f.biased_ ? 1 : 0));
   for (std::size_t s = 0; s < f.seen_.size(); ++s) {
     const auto from = turned.row(static_cast<std::int64_t>(s));
@@ -84,6 +87,7 @@ Result<Factors> Factors::create(const Run& run, const TrainingSet& set, const Fa
     std::copy(from.begin(), from.end(), to.begin());
     if (f.biased_) to.back() = state.biases[f.seen_[s]];
   }
+  turned = Matrix();
   f.stride_ = items.stride();
   f.item_values_ = shared(std::move(items));
 
@@ -163,7 +167,7 @@ std::vector<float> Factors::query_vector(const Query& query) const {
   return u;
 }
 
-// With D the diagonal of background and ridge, C the rows sqrt(w) v D^-1/2, t = sqrt(w) (1 - b) and
+// With D the diagonal of background and ridge, C the rows sqrt(w) v D^-1/2, t = sqrt(w) (t - b) and
 // r the background's part of the right side times D^-1/2: u = D^-1/2 y, where
 //
 //   (I + C^T C) y = C^T t + r     or, for few rows,     y = C^T s + r, (I + C C^T) s = t - C r
@@ -184,7 +188,7 @@ std::vector<float> Factors::fold_in(std::span<const WeightedRow> cells) const {
   Matrix c(n, width_), system(side, side), right(side, 1);
   for (std::int64_t i = 0; i < n; ++i) {
     const WeightedRow& cell = cells[static_cast<std::size_t>(i)];
-    const float root = std::sqrt(cell.weight), target = root * (1 - bias(cell.row));
+    const float root = std::sqrt(cell.weight), target = root * (target_ - bias(cell.row));
     const auto from = vectors_.row(cell.row);
     const auto to = c.row(i);
     for (std::size_t k = 0; k < width; ++k) to[k] = root * from[k] * scale[k];
@@ -262,6 +266,7 @@ void Factors::save(ArchiveWriter& writer) const {
   writer.document("factors/width", width_);
   writer.document("factors/biased", biased_);
   writer.document("factors/binary", binary_);
+  writer.document("factors/target", double{target_});
   writer.tensor("factors/items", item_values_, {vectors_.rows, stride_});
   writer.tensor("factors/seen", seen_);
   writer.tensor("factors/item_weights", item_weights_);
@@ -274,15 +279,18 @@ Result<Factors> Factors::load(ArchiveReader& reader, std::uint32_t items, const 
   VT_TRY(const Value width, reader.document("factors/width"));
   VT_TRY(const Value biased, reader.document("factors/biased"));
   VT_TRY(const Value binary, reader.document("factors/binary"));
+  VT_TRY(const Value target, reader.document("factors/target"));
   if (width.as_int() == nullptr || *width.as_int() < 1 || *width.as_int() > 1 << 20 ||
-      biased.as_bool() == nullptr || binary.as_bool() == nullptr) {
-    return corrupt("width, biased and binary describe the factors");
+      biased.as_bool() == nullptr || binary.as_bool() == nullptr || target.as_double() == nullptr ||
+      !(std::abs(*target.as_double()) <= std::numeric_limits<float>::max())) {
+    return corrupt("width, biased, binary and target describe the factors");
   }
   Factors f;
   f.fold_in_ = fold_in;
   f.width_ = *width.as_int();
   f.biased_ = *biased.as_bool();
   f.binary_ = *binary.as_bool();
+  f.target_ = static_cast<float>(*target.as_double());
   VT_TRY(f.item_values_, reader.tensor<float>("factors/items"));
   VT_TRY(f.user_values_, reader.tensor<float>("factors/users"));
   VT_TRY(f.seen_, reader.tensor<std::uint32_t>("factors/seen"));

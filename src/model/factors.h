@@ -6,7 +6,7 @@
 // a 64-bit fingerprint of the distinct items and weights tells. Everyone else is folded in by ridge
 // regression on the item vectors,
 //
-//   u = argmin  sum_{i in H} w_i (1 - u.v_i - b_i)^2 + a0 sum_j (u.v_j + b_j)^2 + l |u|^2
+//   u = argmin  sum_{i in H} w_i (t - u.v_i - b_i)^2 + a0 sum_j (u.v_j + b_j)^2 + l |u|^2
 //   l = regularization * (sum_{i in H} w_i + a0 N)^exponent
 //
 // over the distinct items H of the history (w: the best event weight, or 1 for a
@@ -47,6 +47,7 @@ struct FactorState {
   std::span<const float> biases{};   // one per item, or none
   std::span<const float> weights{};  // of an interaction with each item, above 0; none: 1
   bool binary = true;                // an interaction counts once, whatever its weight
+  float target = 1;                  // t: what folding in wants the score of a taken item to be
   std::string_view remedy = "use more regularisation";  // where the state is not finite
 };
 
@@ -87,6 +88,7 @@ class Factors {
 
   FoldIn fold_in_;
   bool binary_ = true;
+  float target_ = 1;
   bool biased_ = false;
   std::int64_t width_ = 0, stride_ = 0, user_stride_ = 0;
   Array<float> item_values_;           // rows of stride_: the vector, then the bias

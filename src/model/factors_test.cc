@@ -130,6 +130,26 @@ TEST(Factors, FoldsInByTheNormalEquations) {
   }));
 }
 
+// So a model may put its scores where it likes, with respect to the 0 of items that it does not
+// know.
+TEST(Factors, AConstantInBiasesAndTargetMovesScoresAlone) {
+  const Shop shop(testing::make_histories({{event_of(0), event_of(1)}, {event_of(2)}}, 0, 4));
+  const Matrix items = random_matrix(4, 5, 1);
+  const std::vector<float> low{-1, -3, -2, 0}, high{4, 2, 3, 5};
+  const testing::QuietRun run;
+  FactorState state{items.view()};
+  state.biases = low;
+  const auto one = Factors::create(run, shop.set(), state, {});
+  state.biases = high;
+  state.target = 6;
+  const auto other = Factors::create(run, shop.set(), state, {});
+  Query query;
+  query.history = shop.histories.row(0);
+  const auto scores = all_scores(*one, query), moved = all_scores(*other, query);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(scores[i] + 5, moved[i], 1e-5);
+  EXPECT_EQ(moved[3], 0) << "nobody took it";
+}
+
 TEST(Factors, AKnownUserIsTheirRowUntilTheHistoryChanges) {
   const Shop shop(
       testing::make_histories({{event_of(0), event_of(1), event_of(0)}, {event_of(2)}}, 2, 4));

@@ -134,7 +134,7 @@ Interactions attribute_cells(const Catalogue& catalogue, std::uint32_t items,
   std::vector<std::uint64_t> offsets{0};
   std::vector<std::uint32_t> columns;
   for (const auto& [attribute, list] : holders) {
-    if (list.size() < 2) continue;
+    if (list.size() < 2 || list.size() > kAttributeItemsMax) continue;
     columns.insert(columns.end(), list.begin(), list.end());
     offsets.push_back(columns.size());
   }
@@ -148,7 +148,7 @@ Interactions attribute_cells(const Catalogue& catalogue, std::uint32_t items,
 
 Result<SparseRows> attribute_mixes(const Run& run, const Interactions& interactions,
                                    const Interactions& attributes, const Catalogue& catalogue,
-                                   double lambda, int candidates) {
+                                   double lambda, int candidates, int memory_limit_mb) {
   Bitmap taken(interactions.items), fresh(interactions.items);
   double described = 0;
   for (std::uint32_t i = 0; i < interactions.items; ++i) {
@@ -164,6 +164,8 @@ Result<SparseRows> attribute_mixes(const Run& run, const Interactions& interacti
                        : lambda * static_cast<double>(attributes.by_row.columns.size()) / described;
   options.targets = &fresh;
   options.sources = &taken;
+  VT_TRY(check_regression_memory("ease: attributes", attributes, candidates, run.pool.threads(),
+                                 memory_limit_mb, 0, &fresh));
   return solve_item_regressions(run, "attributes", attributes, options, solve_by_cholesky);
 }
 

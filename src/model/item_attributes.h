@@ -24,17 +24,20 @@
 
 namespace vitrine {
 
-// The attributes that at least two of the items share, as rows; all weights are 1. `names`:
-// "category" (every node of the path), "brand", "tags", "title" (its words), else a free attribute,
-// each of whose values (text, whole number, boolean, or a list of them) is one.
+// The most items that may share an attribute: what more have says little, and costs its square.
+inline constexpr std::size_t kAttributeItemsMax = 20'000;
+
+// The attributes that at least two of the items and at most that many share, as rows; all weights
+// are 1. `names`: "category" (every node of the path), "brand", "tags", "title" (its words), else a
+// free attribute, each of whose values (text, whole number, boolean, or a list of them) is one.
 Interactions attribute_cells(const Catalogue& catalogue, std::uint32_t items,
                              std::span<const std::string> names);
 
 // A, by rows of the items that were taken: columns are available items without interactions.
-// kCancelled when the monitor said so.
+// kCancelled when the monitor said so; kExhausted before it begins.
 Result<SparseRows> attribute_mixes(const Run& run, const Interactions& interactions,
                                    const Interactions& attributes, const Catalogue& catalogue,
-                                   double lambda, int candidates);
+                                   double lambda, int candidates, int memory_limit_mb);
 
 // B' for the rows of a sparse B; of a new item the best `most` positive weights are kept either
 // way, and what leads from one new item to another goes through those.

@@ -52,6 +52,37 @@ TEST(ItemAttributes, AreWhatAtLeastTwoItemsShare) {
   EXPECT_TRUE(shared({}).empty());
 }
 
+TEST(ItemAttributes, WhatTooManyItemsShareIsNone) {
+  Catalogue catalogue;
+  Item item;
+  item.tags = {"a"};
+  for (std::uint32_t i = 0; i < kAttributeItemsMax; ++i) catalogue.put(ItemIndex{i}, item);
+  const std::vector<std::string> names{"tags"};
+  EXPECT_EQ(attribute_cells(catalogue, kAttributeItemsMax, names).by_row.rows(), 1u);
+  catalogue.put(ItemIndex{kAttributeItemsMax}, item);
+  EXPECT_EQ(attribute_cells(catalogue, kAttributeItemsMax + 1, names).by_row.rows(), 0u);
+}
+
+// 2,000 new items, each with 90 candidates, want more than the matrix over what was taken.
+TEST(ItemAttributes, WhatDoesNotFitIsSaidFirst) {
+  std::vector<HistoryEvent> row;
+  for (std::uint32_t i = 0; i < 100; ++i) row.push_back(event_of(i));
+  const Histories histories = testing::make_histories({row}, 1, 2100);
+  const Interactions interactions = build_interactions(histories, {});
+  Catalogue catalogue;
+  Item item;
+  item.tags = {"a"};
+  for (std::uint32_t i = 0; i < 2100; ++i) catalogue.put(ItemIndex{i}, item);
+  EaseOptions options;
+  options.attributes = {"tags"};
+  options.memory_limit_mb = 1;
+  const testing::QuietRun run;
+  const auto model = fit_ease(run, options, TrainingSet{histories, interactions, catalogue});
+  ASSERT_FALSE(model.ok());
+  EXPECT_EQ(model.error().code, Code::kExhausted);
+  EXPECT_THAT(model.error().message, ::testing::HasSubstr("ease: attributes"));
+}
+
 // Items 0 to 7 with random attributes; all share one, so that all are candidates.
 Catalogue arbitrary_catalogue() {
   Catalogue catalogue;

@@ -196,10 +196,12 @@ SparseRows rows_of(std::vector<BlockWeights> blocks, std::uint32_t items) {
   return {std::move(offsets), std::move(columns), std::move(weights)};
 }
 
-std::uint64_t bytes_needed(const Interactions& interactions, int candidates, int threads) {
+std::uint64_t bytes_needed(const Interactions& interactions, int candidates, int threads,
+                           const Bitmap* targets) {
   const auto most = static_cast<std::uint64_t>(candidates);
   std::uint64_t weights = 0;
   for (std::uint32_t i = 0; i < interactions.items; ++i) {
+    if (targets != nullptr && !targets->test(i)) continue;
     std::uint64_t pairs = 0;
     for (const std::uint32_t person : interactions.by_item.row(i)) {
       pairs += interactions.by_row.row(person).size() - 1;
@@ -291,10 +293,11 @@ std::vector<float> ridge_of(std::span<const double> frequencies, double lambda, 
 
 Status check_regression_memory(std::string_view name, const Interactions& interactions,
                                int candidates, int threads, int limit_mb,
-                               std::uint64_t more_weights) {
+                               std::uint64_t more_weights, const Bitmap* targets) {
   const auto mb = [&](int count) {
     const std::uint64_t more = more_weights * static_cast<std::uint64_t>(count) * 16;
-    return static_cast<double>(bytes_needed(interactions, count, threads) + more) / (1 << 20);
+    return static_cast<double>(bytes_needed(interactions, count, threads, targets) + more) /
+           (1 << 20);
   };
   if (mb(candidates) <= limit_mb) return {};
   int fitting = candidates;

@@ -67,9 +67,10 @@ std::vector<float> person_weights(const Interactions& interactions, double expon
 std::vector<float> ridge_of(std::span<const double> frequencies, double lambda, double exponent);
 
 // kExhausted when solving may need more bytes than the limit, with both and with a number of
-// candidates that fits; `more_weights` per candidate are held besides (16 bytes each).
+// candidates that fits; `more_weights` per candidate are held besides (16 bytes each). `targets` as
+// in the options.
 Status check_regression_memory(std::string_view name, const Interactions& interactions,
                                int candidates, int threads, int limit_mb,
-                               std::uint64_t more_weights = 0);
+                               std::uint64_t more_weights = 0, const Bitmap* targets = nullptr);
 
 }  // namespace vitrine

@@ -1,7 +1,5 @@
 #include "model/lightgcn.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -10,28 +8,25 @@
 #include "base/kernels.h"
 #include "model/epochs.h"
 #include "model/lightgcn_trainer.h"
+#include "model/memory.h"
 
 namespace vitrine {
 namespace {
 
-Status check_memory(const LightGcnOptions& options, const Interactions& interactions) {
-  const double bytes = LightGcnTrainer::bytes(options, interactions);
-  const double mb = bytes / (1 << 20);
-  if (mb <= options.memory_limit_mb) return {};
-  return Error{
-      Code::kExhausted,
-      fmt::format(
-          "lightgcn: {:.0f} MB needed for {} persons and items with {} factors, "
-          "limit {} MB: raise memory_limit_mb, or use about {} factors",
-          mb, interactions.by_row.rows() + interactions.items, options.factors,
-          options.memory_limit_mb,
-          std::max(1, static_cast<int>(options.factors * options.memory_limit_mb / mb) / 16 * 16))};
+double bytes_needed(const LightGcnOptions& options, const TrainingSet& set, int factors) {
+  LightGcnOptions changed = options;
+  changed.factors = factors;
+  const std::size_t persons = set.interactions.by_row.rows();
+  const double finals = static_cast<double>(persons + set.interactions.items) * row_bytes(factors);
+  return LightGcnTrainer::bytes(changed, set.interactions) + finals +
+         factors_bytes(set, static_cast<std::int64_t>(persons), factors, options.loss != "bpr");
 }
 
 // Final vectors as the score wants them: persons, then items, and a bias for each item or none.
 struct Scored {
   Matrix vectors;
   std::vector<float> biases;
+  float target = 1;  // of the fold-in
 };
 
 Scored scored(const LightGcnOptions& options, const Interactions& interactions, Matrix vectors) {
@@ -45,13 +40,13 @@ Scored scored(const LightGcnOptions& options, const Interactions& interactions, 
   }
   std::size_t most = 1;
   for (std::uint32_t i = 0; i < interactions.items; ++i) {
-    most = std::max(most, interactions.by_item.row(i).size());
+    const std::size_t persons = std::max<std::size_t>(interactions.by_item.row(i).size(), 1);
+    most = std::max(most, persons);
+    s.biases.push_back(
+        static_cast<float>(options.temperature * std::log(static_cast<double>(persons))));
   }
-  for (std::uint32_t i = 0; i < interactions.items; ++i) {
-    const auto persons = static_cast<double>(interactions.by_item.row(i).size());
-    const double share = std::max(persons, 1.0) / static_cast<double>(most);
-    s.biases.push_back(static_cast<float>(options.temperature * std::log(share)));
-  }
+  // Folding in wants a cosine of 1 from the most popular item, and more from others.
+  s.target += static_cast<float>(options.temperature * std::log(static_cast<double>(most)));
   return s;
 }
 
@@ -59,7 +54,8 @@ Scored scored(const LightGcnOptions& options, const Interactions& interactions, 
 
 Result<std::unique_ptr<const Model>> fit_lightgcn(const Run& run, const LightGcnOptions& options,
                                                   const TrainingSet& set) {
-  VT_TRY(check_memory(options, set.interactions));
+  VT_TRY(check_factor_memory(LightGcnOptions::kName, options.factors, options.memory_limit_mb,
+                             [&](int factors) { return bytes_needed(options, set, factors); }));
   LightGcnTrainer trainer(run, options, set.interactions);
   const auto persons = static_cast<std::int64_t>(set.interactions.by_row.rows());
   const auto finished = [&] {
@@ -68,6 +64,7 @@ Result<std::unique_ptr<const Model>> fit_lightgcn(const Run& run, const LightGcn
     FactorState state{{all.data + persons * all.stride, all.rows - persons, all.cols, all.stride},
                       {all.data, persons, all.cols, all.stride},
                       now.biases};
+    state.target = now.target;
     state.remedy = "use a smaller learning_rate";
     return finish_factors(run, options, set, state);
   };

@@ -9,7 +9,7 @@
 // drawn as often as people took them, so the cosine learns ln p(i | u) - ln p(i), and the score
 // puts ln p(i) back (f_i: how many took item i):
 //
-//   score(u, i) = cos(v_u, v_i) + temperature * ln f_i     (softmax; up to a constant)
+//   score(u, i) = cos(v_u, v_i) + temperature * ln f_i     (softmax)
 //   score(u, i) = v_u . v_i                                (bpr)
 //
 // Where there are no more items than negatives, each is there once, with the weight that as many

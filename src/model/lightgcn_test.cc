@@ -215,6 +215,41 @@ TEST(LightGcn, AnInteractionCountsOnceWhateverItsWeight) {
   EXPECT_EQ(testing::scores_of(*model, light, 3), testing::scores_of(*model, heavy, 3));
 }
 
+TEST(LightGcn, CountsThePairsThatABatchLeavesOut) {
+  std::vector<std::vector<HistoryEvent>> rows(20);
+  for (auto& row : rows) {
+    for (std::uint32_t i = 0; i < 1000; ++i) row.push_back(event_of(i));
+  }
+  const Histories histories = testing::make_histories(rows, 20, 1000);
+  const Interactions x = build_interactions(histories, {});
+  LightGcnOptions options;
+  options.batch = 1 << 20;
+  options.negatives = 2000;
+  const testing::QuietRun run;
+  LightGcnTrainer trainer(run, options, x);
+  trainer.begin_epoch(0);
+  EXPECT_GT(LightGcnTrainer::bytes(options, x),
+            static_cast<double>(trainer.draw(0).dropped.size()) * sizeof(std::uint32_t));
+}
+
+// So a new item, at 0, does not stand above what people take.
+TEST(LightGcn, AScoreIsACosineAndWhatPopularityAdds) {
+  const testing::World world = testing::planted_world(23);
+  LightGcnOptions options;
+  options.temperature = 0.5;
+  options.epochs = 2;
+  const auto model = testing::fit_on(fit_lightgcn, options, world.histories);
+  Query query;
+  query.history = world.histories.row(0);
+  query.user = UserIndex{0};
+  const auto scores = testing::scores_of(*model, query, world.histories.items());
+  for (std::uint32_t i = 0; i < scores.size(); ++i) {
+    const auto persons = static_cast<double>(world.interactions.by_item.row(i).size());
+    if (persons == 0) continue;
+    EXPECT_LE(std::abs(scores[i] - 0.5 * std::log(persons)), 1 + 1e-4) << i;
+  }
+}
+
 TEST(LightGcn, RefusesWhatDoesNotFitWithTheNumber) {
   const Histories histories = testing::make_histories({{event_of(0)}}, 1, 40'000);
   const Interactions interactions = build_interactions(histories, {});

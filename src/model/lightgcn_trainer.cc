@@ -5,12 +5,33 @@
 #include <numeric>
 #include <utility>
 
+#include "model/memory.h"
+
 namespace vitrine {
 namespace {
 
 constexpr std::uint32_t kNone = ~0u;
 constexpr double kInitial = 0.1;      // standard deviation of an embedding
 constexpr std::uint64_t kTries = 16;  // for an item that the person does not have
+
+constexpr double kLossRows = 8 * 256;  // scores that pair_losses.cc holds at once, by negative
+
+// How many shared negatives are a pair's own items, in the mean.
+double own_negatives(const LightGcnOptions& options, const Interactions& interactions) {
+  const SparseRows& rows = interactions.by_row;
+  const auto cells = std::max(1.0, static_cast<double>(rows.columns.size()));
+  const bool all = static_cast<std::uint32_t>(options.negatives) >= interactions.items;
+  double sum = 0;
+  for (std::size_t r = 0; r < rows.rows(); ++r) {
+    double own = 0;
+    for (const std::uint32_t i : rows.row(r)) {
+      const auto persons = static_cast<double>(interactions.by_item.row(i).size());
+      own += all ? 1 : options.negatives * persons / cells;
+    }
+    sum += own * static_cast<double>(rows.row(r).size());
+  }
+  return sum / cells;
+}
 
 }  // namespace
 
@@ -42,17 +63,18 @@ LightGcnTrainer::LightGcnTrainer(const Run& run, const LightGcnOptions& options,
 }
 
 double LightGcnTrainer::bytes(const LightGcnOptions& options, const Interactions& interactions) {
+  const auto cells = static_cast<double>(interactions.by_row.columns.size());
   const double nodes = static_cast<double>(interactions.by_row.rows()) + interactions.items;
-  const double width = (options.factors + 15) / 16 * 16;
-  const double pairs =
-      std::min<double>(options.batch, static_cast<double>(interactions.by_row.columns.size()));
-  const double negatives =
-      options.loss == "bpr" ? pairs : std::min<double>(options.negatives, interactions.items);
-  // Embeddings, moments, final vectors twice (here and in the finished model) and two tables in
-  // half precision; a batch in several copies, with its partial sums.
-  const double rows = nodes * (6 * sizeof(float) + 2 * sizeof(std::uint16_t)) +
-                      (8 * pairs + 10 * negatives) * sizeof(float);
-  return rows * width + static_cast<double>(interactions.by_row.columns.size()) * 8;
+  const double pairs = std::min<double>(options.batch, cells), row = row_bytes(options.factors);
+  const bool shared = options.loss != "bpr";
+  const double negatives = shared ? std::min<double>(options.negatives, interactions.items) : pairs;
+  // Embeddings, moments and two tables in half precision; a batch in several copies, with its
+  // partial sums and, for a block of each, the scores.
+  double bytes = row * (4 * nodes + 8 * pairs + 10 * negatives) + 8 * cells;
+  if (shared)
+    bytes +=
+        sizeof(float) * (kLossRows * negatives + 2 * pairs * own_negatives(options, interactions));
+  return bytes;
 }
 
 std::int64_t LightGcnTrainer::batches() const {
@@ -150,7 +172,7 @@ void LightGcnTrainer::drop_own(std::int64_t begin, std::int64_t end) {
         batch_.dropped.push_back(n);
       }
     }
-    batch_.dropped_offsets.push_back(static_cast<std::uint32_t>(batch_.dropped.size()));
+    batch_.dropped_offsets.push_back(static_cast<std::int64_t>(batch_.dropped.size()));
   }
   for (const std::uint32_t place : batch_.negatives) column_of_[item_of(place)] = kNone;
 }

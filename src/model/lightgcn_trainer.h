@@ -18,7 +18,7 @@ class LightGcnTrainer {
   // `run` and `interactions` must outlive it.
   LightGcnTrainer(const Run& run, const LightGcnOptions& options, const Interactions& interactions);
 
-  // What training will need at its peak, roughly.
+  // What it will need at its peak, roughly.
   static double bytes(const LightGcnOptions& options, const Interactions& interactions);
 
   std::int64_t batches() const;  // of an epoch

@@ -324,14 +324,24 @@ Result<Fitted> Mf::load(ArchiveReader& reader, const MfOptions& options, std::ui
   return f;
 }
 
+double bytes_needed(const TrainingSet& set, int factors) {
+  const auto users = static_cast<double>(set.histories.rows());
+  const auto items = static_cast<double>(set.histories.items());
+  const double row = row_bytes(factors + 1), answer = row_bytes(factors + 2);
+  // Beliefs (mean, variance, prior) and weights of both sides, and the ratings both ways.
+  const double held = 4 * (users + items) * row + 16.0 * static_cast<double>(set.histories.size());
+  // Then conjugate gradients on one side, or a finished model, beside the best one so far.
+  const double gradients = (std::max(users, items) * 2 + users + items) * row;
+  const double made = items * (3 * row + 2.5 * answer), making = made + items * answer;
+  return held + std::max(gradients, making) + (set.validator == nullptr ? 0 : made);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<const Model>> fit_mf(const Run& run, const MfOptions& options,
                                             const TrainingSet& set) {
-  // Beliefs (mean, variance, prior), weights and four matrices of conjugate gradients, both sides.
-  const auto rows = static_cast<double>(set.histories.rows() + set.histories.items());
-  VT_TRY(check_factor_memory(MfOptions::kName, 9 * sizeof(float) * rows, options.factors,
-                             options.memory_limit_mb));
+  VT_TRY(check_factor_memory(MfOptions::kName, options.factors, options.memory_limit_mb,
+                             [&](int factors) { return bytes_needed(set, factors); }));
   Fitting fitting(run, options, set);
   Epochs epochs(run, set.validator, MfOptions::kName, options.epochs,
                 [&] { return fitting.finished(); });

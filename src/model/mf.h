@@ -19,8 +19,9 @@
 // one for "you would give this 4.2".
 //
 // Items with interactions are listed, others score 0. Predictions are not cut to the scale. Cost
-// per epoch: ratings * factors^2 + rows * factors^3. Memory: some 36 factors bytes per row and
-// item. The same bytes for any number of threads.
+// per epoch: ratings * factors^2 + rows * factors^3. Memory: some 30 bytes per row
+// or item and column, factors + 1 of them rounded up to 16. The same bytes for any number of
+// threads.
 #pragma once
 
 #include <memory>

@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kGradientSteps = 4;
 constexpr double kInitialPrecision = 6;
+constexpr std::int64_t kStrip = 1024;  // ratings of a row whose product is summed at once
 
 // Sums of products by column.
 std::vector<double> column_dots(const Matrix& a, const Matrix& b) {
@@ -92,20 +93,23 @@ bool solve_row(std::span<const std::uint32_t> columns, std::span<const float> va
     return true;
   }
   const auto side = static_cast<std::int64_t>(width);
-  Matrix z(n, side), a(side, side), right(1, side), spread(1, side);
+  Matrix z(std::min(n, kStrip), side), a(side, side), right(1, side), spread(1, side);
   const auto weight = static_cast<float>(1 / noise);
+  ThreadPool here(1);
   for (std::int64_t i = 0; i < n; ++i) {
     const auto from = other_mean.row(columns[static_cast<std::size_t>(i)]);
-    const auto row = z.row(i);
+    const auto row = z.row(i % kStrip);
     std::copy(from.begin(), from.end(), row.begin());
     row[factors] = 1;
     const float residual = values[static_cast<std::size_t>(i)] - from[factors];
     kernels().axpy(weight * residual, row.data(), right.data(), side);
     kernels().axpy(weight, other_variance.row(columns[static_cast<std::size_t>(i)]).data(),
                    spread.data(), side - 1);
+    if ((i + 1) % kStrip == 0 || i + 1 == n) {
+      const MatrixView<const float> strip{z.data(), i % kStrip + 1, side, z.stride()};
+      syrk(here, weight, strip, i < kStrip ? 0 : 1, a.view());
+    }
   }
-  ThreadPool here(1);
-  syrk(here, weight, z.view(), 0, a.view());
   for (std::size_t k = 0; k < width; ++k) {
     const auto at = static_cast<std::int64_t>(k);
     a(at, at) += static_cast<float>(precision[k]) + spread(0, at);

@@ -97,6 +97,37 @@ TEST(MfRows, ARowIsWhereTheExpectedErrorIsLeast) {
   }));
 }
 
+// A product is summed in strips.
+TEST(MfRows, ALongRowIsWhereTheExpectedErrorIsLeast) {
+  const Random random(4);
+  Matrix mean(6, 3), variance(6, 3), start(1, 3);
+  for (std::int64_t i = 0; i < 6; ++i) {
+    for (std::int64_t k = 0; k < 3; ++k) {
+      mean(i, k) = static_cast<float>(random.normal(static_cast<std::uint64_t>(3 * i + k)));
+      variance(i, k) = 0.1f;
+    }
+  }
+  std::vector<std::uint32_t> columns;
+  std::vector<float> values;
+  for (std::uint32_t c = 0; c < 2500; ++c) {
+    columns.push_back(c * c % 6);
+    values.push_back(static_cast<float>(random.normal(100 + c)));
+  }
+  const std::vector<double> precision{1, 2, 0.5};
+  std::vector<float> row(3), spread(3);
+  ASSERT_TRUE(
+      solve_row(columns, values, mean, variance, 0.5, start.row(0), precision, row, spread));
+  for (std::size_t k = 0; k < row.size(); ++k) {
+    const auto at = [&](float step) {
+      std::vector<float> moved = row;
+      moved[k] += step;
+      return expected_error(columns, values, mean, variance, 0.5, start.row(0), precision, moved);
+    };
+    const double curvature = (at(1) + at(-1) - 2 * at(0)) / 2;
+    EXPECT_LT(std::abs(at(1) - at(-1)) / 2, 1e-3 * curvature);
+  }
+}
+
 TEST(MfRows, ThePriorBecomesTheRidgeRegressionOnWhatWasTaken) {
   EXPECT_TRUE(rc::check([] {
     const Histories histories = testing::arbitrary_histories();
@@ -188,14 +219,14 @@ TEST(Mf, APersonIsTheirHistory) {
 
 TEST(Mf, SaysHowManyFactorsWouldFit) {
   MfOptions options;
-  options.memory_limit_mb = 1;
+  options.memory_limit_mb = 7;
   const testing::QuietRun run;
   const Histories histories = testing::make_histories({{rating(0, 1)}}, 1, 10'000);
   const Interactions cells = build_interactions(histories, {});
   const auto model = fit_mf(run, options, {histories, cells, {}});
   ASSERT_FALSE(model.ok());
   EXPECT_EQ(model.error().code, Code::kExhausted);
-  EXPECT_NE(model.error().message.find("factors = 2"), std::string::npos) << model.error().message;
+  EXPECT_NE(model.error().message.find("factors = 14"), std::string::npos) << model.error().message;
 }
 
 TEST(Mf, RatingsTooLargeToComputeWithAreSaid) {

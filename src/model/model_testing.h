@@ -2,6 +2,7 @@
 // values.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -73,6 +74,20 @@ inline std::vector<Candidate> list_of(const Model& model, const Query& query, in
   const auto row = block.row(0);
   return {row.begin(), row.end()};
 }
+
+// Says how often fitting looks at the monitor.
+class CountingMonitor final : public Monitor {
+ public:
+  void begin(std::string_view, std::uint64_t, std::string_view) override {}
+  Verdict advance(std::uint64_t) override {
+    ++calls;
+    return Verdict::kContinue;
+  }
+  void end() override {}
+  void note(std::string_view) override {}
+  Usage usage() override { return {}; }
+  std::atomic<int> calls{0};
+};
 
 // |a - b| within `relative` of the larger, or of 1.
 inline bool near(double a, double b, double relative = 1e-5) {

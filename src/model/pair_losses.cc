@@ -128,8 +128,8 @@ struct Softmax {
 // The scores of one pair become the derivatives of the batch's loss with respect to the products.
 void Softmax::row(std::size_t pair, std::span<float> scores) {
   for (std::size_t n = 0; n < batch.log_weights.size(); ++n) scores[n] += batch.log_weights[n];
-  for (std::uint32_t d = batch.dropped_offsets[pair]; d < batch.dropped_offsets[pair + 1]; ++d) {
-    scores[batch.dropped[d]] = -1e30f;
+  for (auto d = batch.dropped_offsets[pair]; d < batch.dropped_offsets[pair + 1]; ++d) {
+    scores[batch.dropped[static_cast<std::size_t>(d)]] = -1e30f;
   }
   const auto at = static_cast<std::int64_t>(pair);
   const float own =

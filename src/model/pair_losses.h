@@ -28,7 +28,8 @@ struct PairBatch {
   std::vector<float> log_weights;
   // Softmax: the negatives (by number) that pair p must not see, because they are its person's own:
   // dropped[dropped_offsets[p] .. dropped_offsets[p + 1]).
-  std::vector<std::uint32_t> dropped_offsets, dropped;
+  std::vector<std::int64_t> dropped_offsets;
+  std::vector<std::uint32_t> dropped;
 
   std::size_t pairs() const { return persons.size(); }
 };

@@ -79,7 +79,7 @@ Case arbitrary_case(bool shared, std::size_t pairs) {
     for (std::uint32_t n = 0; n < negatives; ++n) {
       if (random.below(1000 + p * negatives + n, 5) == 0) c.batch.dropped.push_back(n);
     }
-    c.batch.dropped_offsets.push_back(static_cast<std::uint32_t>(c.batch.dropped.size()));
+    c.batch.dropped_offsets.push_back(static_cast<std::int64_t>(c.batch.dropped.size()));
   }
   c.vectors = Matrix(nodes, width);
   for (std::int64_t n = 0; n < nodes; ++n) {
