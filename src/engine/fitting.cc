@@ -8,7 +8,8 @@ Result<FittedModel> fit_model(const Run& run, const ModelConfig& config, const F
                               Validator* validator) {
   VT_TRY(const ModelKind* kind, find_model(config.kind));
   const Run own{run.random.fork("fit/" + config.name), run.pool, run.monitor};
-  const TrainingSet set{input.histories, input.interactions, input.catalogue, nullptr, validator};
+  const TrainingSet set{input.histories, input.interactions, input.catalogue,
+                        nullptr,         validator,          input.merge};
   const SystemUsage clock;
   const Usage before = clock.now();
   auto model = kind->fit(own, config.options, set, nullptr);

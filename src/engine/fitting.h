@@ -15,8 +15,9 @@ namespace vitrine {
 // What one model was fitted from: the histories with the interactions made of them.
 struct FitInput {
   FitInput(const Histories& h, const Catalogue& c, const InteractionOptions& options)
-      : histories(h), interactions(build_interactions(h, options)), catalogue(c) {}
+      : histories(h), merge(options), interactions(build_interactions(h, options)), catalogue(c) {}
   const Histories& histories;
+  InteractionOptions merge;
   Interactions interactions;
   const Catalogue& catalogue;
 };

@@ -158,6 +158,38 @@ TEST(Blend, LearnsWhichMemberIsRight) {
   EXPECT_EQ(setup->members[0].model, nullptr);
 }
 
+// The members that are asked are fitted on what the final ones are: of old events, which mislead
+// here, little is left.
+TEST(Blend, LearnsOnInteractionsMergedAsTheFinalOnes) {
+  std::vector<std::vector<HistoryEvent>> rows;
+  for (std::uint32_t p = 0; p < 200; ++p) {
+    const std::uint32_t a = 2 * (p % 20), b = 2 * (p * 7 % 20);
+    rows.push_back({event_of(a), event_of((a + 3) % 40), event_of(b), event_of((b + 7) % 40),
+                    event_of(b), event_of(b + 1), event_of(a), event_of(a + 1)});
+    for (std::size_t e = 0; e < 8; ++e) {
+      rows.back()[e].time = static_cast<Timestamp>(e < 4 ? e : 100 + e) * kDay;
+    }
+  }
+  const Histories histories = testing::make_histories(rows, 200, 40);
+  const QuietRun run;
+  const Catalogue catalogue;
+  const auto learned = [&](const InteractionOptions& merge) {
+    const Interactions interactions = build_interactions(histories, merge);
+    auto setup = read_blend({{"members", List{"popularity", "ease"}}});
+    VT_CHECK(setup.ok());
+    const auto weights =
+        learn_weights(run, setup->options, setup->members,
+                      TrainingSet{histories, interactions, catalogue, nullptr, nullptr, merge});
+    VT_CHECK(weights.ok());
+    return (*weights)[1] / (*weights)[0];
+  };
+  InteractionOptions fading;
+  fading.binary = false;
+  InteractionOptions lasting = fading;
+  fading.half_life_days = 5;
+  EXPECT_NE(learned(fading), learned(lasting));
+}
+
 TEST(Blend, HoldsFewerListsWhereTheyAreLong) {
   EXPECT_EQ(queries_at_once(10), 256u);
   EXPECT_EQ(queries_at_once(500), 256u);

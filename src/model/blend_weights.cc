@@ -6,16 +6,15 @@
 
 #include "data/split.h"
 #include "model/blend_members.h"
-#include "model/linear_rows.h"
 
 namespace vitrine {
 namespace {
 
 constexpr std::size_t kCasesMax = 5'000;  // persons that are asked, spread evenly over all
-constexpr std::size_t kCasesMin = 20;      // fewer teach nothing
-constexpr int kCandidates = 100;           // of each member and case
-constexpr std::size_t kCutoff = 20;        // of the ndcg
-constexpr std::int64_t kGrain = 256;       // cases
+constexpr std::size_t kCasesMin = 20;     // fewer teach nothing
+constexpr int kCandidates = 100;          // of each member and case
+constexpr std::size_t kCutoff = 20;       // of the ndcg
+constexpr std::int64_t kGrain = 256;      // cases
 
 // The items that could be listed for one case, and what each member says of them.
 struct Question {
@@ -235,11 +234,10 @@ Result<std::vector<float>> learn_weights(const Run& run, const BlendOptions& opt
     run.monitor.note("blend: too little can be held out to learn weights: all weigh the same");
     return equal;
   }
-  InteractionOptions merge;
-  merge.binary = is_binary(set.interactions);
-  const Interactions interactions = build_interactions(split->train(), merge);
-  VT_TRY(fit_members(run, {split->train(), interactions, set.catalogue, set.profiles, nullptr},
-                     members));
+  const Interactions interactions = build_interactions(split->train(), set.merge);
+  VT_TRY(fit_members(
+      run, {split->train(), interactions, set.catalogue, set.profiles, nullptr, set.merge},
+      members));
   WeightSearch search(run, options, members);
   VT_TRY(search.ask(*split));
   std::vector<float> weights = equal;

@@ -26,6 +26,7 @@ struct TrainingSet {
   const Catalogue& catalogue;
   const Profiles* profiles = nullptr;
   Validator* validator = nullptr;
+  InteractionOptions merge = {};  // that made the interactions of the histories
 };
 
 // Every method may be called from any thread at once.

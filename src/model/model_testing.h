@@ -25,7 +25,8 @@ std::unique_ptr<const Model> fit_on(Fit fit, const Options& options, const Histo
                                     const Catalogue& catalogue = {}) {
   const QuietRun run;
   const Interactions interactions = build_interactions(histories, merge);
-  auto model = fit(run, options, TrainingSet{histories, interactions, catalogue});
+  auto model =
+      fit(run, options, TrainingSet{histories, interactions, catalogue, nullptr, nullptr, merge});
   VT_CHECK(model.ok());
   return std::move(model).value();
 }
