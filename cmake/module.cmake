@@ -27,7 +27,14 @@ function(vt_test_binary name)
   target_link_libraries(${name} PRIVATE ${ARG_LINKS} vt_rapidcheck GTest::gtest GTest::gmock
                         GTest::gtest_main)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
-  target_compile_definitions(${name} PRIVATE VITRINE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  # Only to the sources that ask for it: the others compile to the same in every clone, for ccache.
+  foreach(source ${ARG_SOURCES})
+    file(STRINGS ${source} asks REGEX VITRINE_SOURCE_DIR LIMIT_COUNT 1)
+    if(asks)
+      set_property(SOURCE ${source} APPEND PROPERTY
+                   COMPILE_DEFINITIONS VITRINE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    endif()
+  endforeach()
   add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
   set_tests_properties(${name} PROPERTIES TIMEOUT 900 ENVIRONMENT
                        "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/cmake/tsan.supp")
