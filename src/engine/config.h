@@ -40,6 +40,7 @@ struct TrainOptions {
   double budget_seconds = 600;      // for choosing; fitting the chosen ones is not cut
   std::string metric = "ndcg@20";   // what is chosen by
   double schedule_hours = 0;        // while serving: refit so often; 0: on demand only
+  bool warm_start = false;
   int snapshots_kept = 3;
   int memory_limit_mb = 0;  // of the background process; 0: none
   double gate_tolerance =
@@ -55,6 +56,9 @@ struct TrainOptions {
         Field{"metric", &O::metric, "what models are chosen by"},
         Field{"schedule_hours", &O::schedule_hours, 0.0, 1e5,
               "refit so often while serving; 0: on demand"},
+        Field{"warm_start", &O::warm_start,
+              "models that can (als) start from the published snapshot's: fewer epochs serve, and "
+              "the bytes depend on that snapshot too"},
         Field{"snapshots_kept", &O::snapshots_kept, 1, 1000,
               "older ones are removed after publication"},
         Field{"memory_limit_mb", &O::memory_limit_mb, 0, 1 << 24,

@@ -5,14 +5,14 @@
 namespace vitrine {
 
 Result<FittedModel> fit_model(const Run& run, const ModelConfig& config, const FitInput& input,
-                              Validator* validator) {
+                              Validator* validator, const Model* previous) {
   VT_TRY(const ModelKind* kind, find_model(config.kind));
   const Run own{run.random.fork("fit/" + config.name), run.pool, run.monitor};
   const TrainingSet set{input.histories, input.interactions, input.catalogue,
                         nullptr,         validator,          input.merge};
   const SystemUsage clock;
   const Usage before = clock.now();
-  auto model = kind->fit(own, config.options, set, nullptr);
+  auto model = kind->fit(own, config.options, set, previous);
   if (!model.ok()) {
     if (model.error().code == Code::kCancelled) return model.error();
     return model.error().prefixed("[models." + config.name + "]");
@@ -22,10 +22,11 @@ Result<FittedModel> fit_model(const Run& run, const ModelConfig& config, const F
 }
 
 Result<std::vector<FittedModel>> fit_models(const Run& run, const std::vector<ModelConfig>& configs,
-                                            const FitInput& input) {
+                                            const FitInput& input, const Snapshot* previous) {
   std::vector<FittedModel> fitted;
   for (const ModelConfig& config : configs) {
-    VT_TRY(fitted.emplace_back(), fit_model(run, config, input));
+    const Model* start = previous == nullptr ? nullptr : previous->find(config.name);
+    VT_TRY(fitted.emplace_back(), fit_model(run, config, input, nullptr, start));
   }
   return fitted;
 }

@@ -27,11 +27,13 @@ struct FittedModel {
   Usage usage;
 };
 
-// Errors name the model.
+// Errors name the model. `previous`: to start from, where the kind can; or null.
 Result<FittedModel> fit_model(const Run& run, const ModelConfig& config, const FitInput& input,
-                              Validator* validator = nullptr);
+                              Validator* validator = nullptr, const Model* previous = nullptr);
+// `previous`: the snapshot whose models are started from, or null.
 Result<std::vector<FittedModel>> fit_models(const Run& run, const std::vector<ModelConfig>& configs,
-                                            const FitInput& input);
+                                            const FitInput& input,
+                                            const Snapshot* previous = nullptr);
 
 // The configuration's split, or, where that needs times and the data has none, each person's last
 // events.

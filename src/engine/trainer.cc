@@ -182,7 +182,8 @@ class Trainer {
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->catalogue = std::make_shared<const Catalogue>(std::move(data_.catalogue));
     const FitInput input(data_.histories, *snapshot->catalogue, config_.interactions);
-    VT_TRY(auto models, fit_models(run_, config_.models, input));
+    VT_TRY(auto models,
+           fit_models(run_, config_.models, input, config_.train.warm_start ? champion_ : nullptr));
     Manifest& manifest = snapshot->manifest;
     manifest.sequence = data_.sequence;
     manifest.users = data_.vocabulary.users.size();
