@@ -36,6 +36,9 @@ std::string report_text(const TuneReport& report) {
 
 Result<TuneReport> search(Session& session, const TuneFlags& flags) {
   if (!flags.recipe.empty()) {
+    if (!flags.models.empty()) {
+      return Error{Code::kInvalid, "--recipe tunes the recipe's own models; name no others"};
+    }
     VT_TRY(const std::string folder, recipe_folder());
     return tune_by_recipe(session.run(), real_files(), flags.recipe, folder, flags.options,
                           session.config().shop.seed);
@@ -68,7 +71,8 @@ Command tune_command() {
       "there.\n\n"
       "  vitrine tune ease item_knn\n"
       "  vitrine tune item_knn --trials 100 --seconds 600 --resume trials.jsonl\n"
-      "  vitrine tune ease --range lambda=50..5000:log\n",
+      "  vitrine tune ease --range lambda=50..5000:log\n"
+      "  VITRINE_DATA=data-sets vitrine tune --recipe bench/accuracy/ml1m_ease.toml\n",
       [flags](Flags& f) {
         TuneOptions& o = flags->options;
         f.arguments("model", flags->models, "models of [models.*]; all of them when none is named");
@@ -78,6 +82,9 @@ Command tune_command() {
         f.number("--trials", o.trials, 1, 100'000, "settings per model");
         f.number("--seconds", o.seconds, 0, 1e7, "time for all models together; 0: no limit");
         f.list("--range", o.ranges, "[MODEL.]key=low..high, key=low..high:log or key=value|value");
+        f.text("--recipe", flags->recipe,
+               "tune the models of a recipe on its validation part instead; files are found in the "
+               "folder that VITRINE_DATA names");
         f.text("--resume", o.resume, "file of trials to go on from and to append to");
       },
       [flags](Session& session) { return tune(session, *flags); }};

@@ -83,7 +83,8 @@ class Svg {
 
 // Round numbers that cover [low, high], about five of them.
 std::vector<double> ticks(double low, double high) {
-  if (!(high > low)) high = low + 1;
+  constexpr double kNarrowest = 1e-9;  // beside the values: below it they are one
+  if (!(high - low > kNarrowest * std::max(1.0, std::fabs(low)))) high = low + 1;
   const double rough = (high - low) / 5;
   const double power = std::pow(10, std::floor(std::log10(rough)));
   const double digit = rough / power;

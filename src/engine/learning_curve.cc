@@ -19,7 +19,8 @@ Result<LearningCurve> learning_curve(const Run& run, const Recipe& recipe, const
         whole, share_of_histories(whole.train(), share, by, own.random.fork("learning curve"))));
     CurveStep step{share, part.splits[0].train().size(), {}};
     if (step.events == 0) continue;
-    for (const RecipeModel& model : recipe.models) {
+    for (RecipeModel model : recipe.models) {
+      model.anonymous = false;  // the row of its name
       VT_TRY(step.rows.emplace_back(), measure_row(own, recipe, part, model, recipe.evaluate));
     }
     curve.steps.push_back(std::move(step));

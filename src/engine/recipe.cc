@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/toml.h"
 
@@ -141,6 +142,23 @@ class RecipeReader {
                       (recipe.folds.files.empty() ? 0 : 1);
     if (parts > 1) return invalid("[test], [folds] count and [folds] files exclude one another");
     if (recipe.folds.count == 1) return invalid("[folds] count must be at least 2");
+    if (recipe.validation_source && !recipe.test) {
+      return invalid(
+          "[validation_source] goes with [test]: a test part that is carved out of the "
+          "same events would be fitted while settings are chosen");
+    }
+    return check_held_back(recipe);
+  }
+
+  // What [split] keeps from fitting is what [validation] asks about, or nothing is.
+  static Status check_held_back(const Recipe& recipe) {
+    const SplitOptions& outer = recipe.split;
+    const SplitOptions& inner = recipe.validation;
+    if (outer.fit_hold_out == 0 && inner.fit_hold_out == 0) return {};
+    if (recipe.folds.count > 0 || !recipe.folds.files.empty())
+      return invalid("fit_hold_out does not go with [folds]");
+    if (outer.kind != inner.kind || outer.fit_hold_out != inner.fit_hold_out)
+      return invalid("[split] and [validation] need the same kind and fit_hold_out");
     return {};
   }
 
@@ -248,6 +266,7 @@ class RecipeReader {
           row.values.emplace_back();
           if (rows[i].find(metric) == nullptr) continue;
           VT_TRY(const double value, number_at(rows[i], metric));
+          if (!std::isfinite(value)) return invalid(metric + " must be a finite number");
           row.values.back() = value;
         }
         return {};

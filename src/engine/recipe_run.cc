@@ -376,8 +376,9 @@ Result<std::vector<RecipeSearch>> tune_recipe(const Run& run, FileSystem& files,
   VT_TRY(const RecipeSplits data,
          recipe_splits(own, files, recipe, folder, RecipePart::kValidation));
   std::vector<RecipeSearch> searches;
-  for (const RecipeModel& model : recipe.models) {
+  for (RecipeModel model : recipe.models) {
     if (model.tune.empty()) continue;
+    model.anonymous = false;  // the row of its name
     VT_TRY(searches.emplace_back(), Searcher(own, recipe, data, model).search());
   }
   if (!searches.empty()) return searches;

@@ -8,6 +8,7 @@
 #include "base/toml.h"
 #include "engine/choose.h"
 #include "engine/recipe_splits.h"
+#include "eval/metrics.h"
 #include "model/recommender.h"
 #include "model/validator.h"
 
@@ -18,6 +19,7 @@ constexpr double kNothing = -std::numeric_limits<double>::infinity();
 constexpr int kHalvingFactor = 3;
 constexpr int kBracketSettings[] = {9, 5, 3};  // Hyperband for three rungs and a factor of three
 constexpr std::string_view kEpochs = "epochs";
+constexpr int kPatience = 3;  // epochs that may bring nothing
 
 // Histories in which only a share of the persons have any events.
 Histories some_persons(const Histories& all, double share, const Random& random) {
@@ -60,8 +62,8 @@ class Measuring {
   Result<Outcome> measure(const ModelConfig& config, double share) {
     std::optional<SplitValidator> validator;
     if (config.options.find(kEpochs) != nullptr) {
-      VT_TRY(validator,
-             SplitValidator::create(data_.validation, counts_, {data_.metric, how_.repeat, 3}));
+      VT_TRY(validator, SplitValidator::create(data_.validation, counts_,
+                                               {data_.metric, how_.repeat, how_.seen, kPatience}));
     }
     Outcome outcome;
     VT_TRY(outcome.fitted, fit_model(run_, config, part(share), validator ? &*validator : nullptr));
@@ -321,6 +323,7 @@ Result<TuneReport> tune_models(const Run& run, const std::vector<TuneTask>& task
   TuneReport report;
   report.metric = data.metric;
   report.split = data.validation.description();
+  report.seed = data.seed;
   Search search{run, data, options, log, report};
   for (std::size_t t = 0; t < tasks.size(); ++t) {
     const double deadline =
@@ -336,10 +339,33 @@ Result<TuneReport> tune_models(const Run& run, const std::vector<TuneTask>& task
   return report;
 }
 
+namespace {
+
+// What trials cannot measure is said before the first of them.
+Status check_tunable(const Recipe& recipe) {
+  const auto invalid = [&](const std::string& why) {
+    return Error{Code::kInvalid, recipe.path + ": " + why + "; `vitrine evaluate --recipe " +
+                                     recipe.path + " --tune` can search it"};
+  };
+  const std::size_t at = recipe.choose_by.find('@');
+  if (at == std::string::npos || find_metric(recipe.choose_by.substr(0, at)) == nullptr)
+    return invalid("tuning goes by a metric of lists, as ndcg@20, not by " + recipe.choose_by);
+  for (const RecipeModel& model : recipe.models) {
+    if (!model.weights.empty() ||
+        !(write_options(model.interactions) == write_options(recipe.models.front().interactions))) {
+      return invalid("tuning needs the same weights and interactions for all models");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<TuneReport> tune_by_recipe(const Run& run, FileSystem& files, const std::string& path,
                                   const std::string& folder, const TuneOptions& options,
                                   std::int64_t seed) {
   VT_TRY(const Recipe recipe, read_recipe(files, path));
+  VT_TRY(check_tunable(recipe));
   std::vector<TuneTask> tasks;
   for (const RecipeModel& model : recipe.models) {
     VT_TRY(const ModelKind* kind, find_model(model.kind));
@@ -386,7 +412,7 @@ Result<TuneReport> tune_configured(const Run& run, const Config& config, const D
 
 Value TuneReport::to_json() const {
   List list, best;
-  for (const TuneTrial& trial : trials) list.push_back(trial.to_json(metric, 0));
+  for (const TuneTrial& trial : trials) list.push_back(trial.to_json(metric, seed));
   for (const Tuned& model : models) {
     best.push_back(Table{{"model", model.config.name},
                          {"value", model.value},

@@ -60,6 +60,7 @@ struct TuneReport {
   std::string metric, split;
   std::vector<Tuned> models;
   std::vector<TuneTrial> trials;
+  std::int64_t seed = 1;
   bool out_of_time = false, interrupted = false;
   Value to_json() const;
   // The best settings as lines of a vitrine.toml: what differs from the defaults.

@@ -22,6 +22,7 @@ Result<Validator::Answer> SplitValidator::measure(const Run& run, const Model& m
   EvaluateOptions options;
   options.cutoffs = {cutoff_};
   options.repeat = options_.repeat;
+  options.seen = options_.seen;
   options.bootstrap = 0;
   options.auc = false;
   VT_TRY(const Evaluation evaluation,

@@ -26,7 +26,8 @@ class SplitValidator final : public Validator {
  public:
   struct Options {
     std::string metric = "ndcg@20";  // of evaluate(); larger must be better
-    std::string repeat = "never";
+    std::string repeat = "never";    // as EvaluateOptions
+    std::vector<std::string> seen = {};
     int patience = 3;  // measurements without improvement before it says stop
   };
   // kInvalid for a metric that is not NAME@CUTOFF.
