@@ -52,7 +52,7 @@ TEST(Sparse, AProductIsItsSums) {
     ThreadPool one(1), three(3);
     multiply(one, a.view(), x.view(), out.view());
     multiply(three, a.view(), x.view(), again.view());
-    RC_ASSERT(out.bytes() == 0 || std::memcmp(out.data(), again.data(), out.bytes()) == 0);
+    RC_ASSERT((out.bytes() == 0 || std::memcmp(out.data(), again.data(), out.bytes()) == 0));
     for (std::int64_t r = 0; r < rows; ++r) {
       for (std::int64_t j = 0; j < width; ++j) {
         float sum = 0;
