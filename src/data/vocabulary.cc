@@ -32,9 +32,10 @@ std::string_view text_at(const char* entry) {
 }  // namespace
 
 // Readers take no lock for id(): segments and arena blocks never move, an entry is published by a
-// release store. find() holds `growing` shared, against the one moment at which the hash table is
-// replaced; adding to the table needs no lock. A slot is the upper half of the hash and the index
-// plus one; 0 is free.
+// release store. An id is written in the order text, slot, size: what find() returns has its text,
+// and what size() counts is found. find() holds `growing` shared, against the one moment at which
+// the hash table is replaced; adding to the table needs no lock. A slot is the upper half of the
+// hash and the index plus one; 0 is free.
 struct StringIndex::State {
   using Slot = std::atomic<std::uint64_t>;
   using Entry = std::atomic<const char*>;
@@ -65,12 +66,12 @@ struct StringIndex::State {
   void grow();
 };
 
-// Segment s holds the indexes [first * (2^s - 1), first * (2^(s+1) - 1)).
+// Segment s holds the indexes [first * (2^s - 1), first * (2^(s+1) - 1)). Null where none is yet.
 StringIndex::State::Entry* StringIndex::State::entry(std::uint32_t index) const {
   const std::uint64_t place = std::uint64_t{index} + kFirstSegment;
   const int s = std::bit_width(place / kFirstSegment) - 1;
   Entry* const segment = segments[s].load(std::memory_order_acquire);
-  return segment + (place - (std::uint64_t{kFirstSegment} << s));
+  return segment == nullptr ? nullptr : segment + (place - (std::uint64_t{kFirstSegment} << s));
 }
 
 const char* StringIndex::State::store(std::string_view id) {
@@ -145,8 +146,8 @@ std::uint32_t StringIndex::add(std::string_view id) {
                               std::memory_order_release);
   }
   s.entry(index)->store(s.store(id), std::memory_order_release);
-  s.size.store(index + 1, std::memory_order_release);
   s.insert(hash, index);
+  s.size.store(index + 1, std::memory_order_release);
   return index;
 }
 
@@ -160,8 +161,8 @@ std::optional<std::uint32_t> StringIndex::find(std::string_view id) const {
 }
 
 std::string_view StringIndex::id(std::uint32_t index) const {
-  if (index >= size()) return {};
-  return text_at(state_->entry(index)->load(std::memory_order_acquire));
+  const State::Entry* const entry = state_->entry(index);
+  return entry == nullptr ? std::string_view{} : text_at(entry->load(std::memory_order_acquire));
 }
 
 // The slot stays and leads to a hole: later probes pass over it, the next growth drops it.

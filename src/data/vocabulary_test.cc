@@ -99,7 +99,17 @@ TEST(StringIndex, ReadersRunBesideTheWriter) {
       }
     }
   };
-  std::thread one(read), two(read);
+  const auto seek = [&] {  // finds an id the moment it is there, and then reads it
+    std::uint32_t next = 0;
+    while (!done.load()) {
+      const std::string id = "item" + std::to_string(next);
+      const std::optional<std::uint32_t> found = index.find(id);
+      if (!found) continue;
+      if (found != next || index.id(*found) != id) ++wrong;
+      ++next;
+    }
+  };
+  std::thread one(read), two(seek);
   for (int i = 0; i < 30'000; ++i) index.add("item" + std::to_string(i));
   done = true;
   one.join();

@@ -205,7 +205,7 @@ TEST(Ease, AHistoryIsASetOfItems) {
 TEST(Ease, ListsOnlyItemsThatTrainingSaw) {
   // Items 1 and 4 are known to the histories by number only.
   const Histories histories = testing::make_histories(
-      {{event_of(0), event_of(2)}, {event_of(0), event_of(3)}, {event_of(2), event_of(3)}}, 3, 5);
+      {{event_of(0), event_of(2)}, {event_of(0), event_of(2), event_of(3)}, {event_of(2)}}, 3, 5);
   EaseOptions options;
   options.lambda = 1;
   const auto model = fit_on(fit_ease, options, histories);
