@@ -93,6 +93,29 @@ Status evaluate_models(Session& session, const EvaluateFlags& flags) {
   return {};
 }
 
+// A recipe says how it is measured: a flag that would be ignored beside it is refused.
+Status check_flags(const EvaluateFlags& flags) {
+  const auto is_of_recipe = [](const char* what, const char* remedy) {
+    return Error{Code::kInvalid, fmt::format("{} cannot be given with --recipe: {}", what, remedy)};
+  };
+  if (flags.recipes.empty()) {
+    if (flags.tune || !flags.curve.empty())
+      return Error{Code::kInvalid, "--tune and --learning-curve belong to --recipe"};
+    return {};
+  }
+  if (!flags.models.empty()) return is_of_recipe("a model", "its [[models]] say which");
+  if (!flags.split.empty()) return is_of_recipe("--split", "its [split] says how");
+  if (!flags.repeat.empty()) return is_of_recipe("--repeat", "its evaluate.repeat says whether");
+  if (!flags.metrics.empty()) return is_of_recipe("--metrics", "its metrics are the columns");
+  if (!flags.dump.empty()) return is_of_recipe("--dump", "it is for a shop's own data");
+  if (flags.tune && !(flags.output.empty() && flags.plot.empty() && flags.curve.empty())) {
+    return Error{Code::kInvalid,
+                 "--output, --plot and --learning-curve are of the test part, which --tune does "
+                 "not ask: run once with --tune and once without; --json prints the search"};
+  }
+  return {};
+}
+
 }  // namespace
 
 Command evaluate_command() {
@@ -124,8 +147,7 @@ Command evaluate_command() {
                    "search the recipe's [tune] on its validation part; the test part is not asked");
           },
           [flags](Session& session) -> Status {
-            if (flags->recipes.empty() && (flags->tune || !flags->curve.empty()))
-              return Error{Code::kInvalid, "--tune and --learning-curve belong to --recipe"};
+            VT_TRY(check_flags(*flags));
             return flags->recipes.empty() ? evaluate_models(session, *flags)
                                           : evaluate_recipes(session, *flags);
           }};

@@ -22,6 +22,7 @@ constexpr const char* kOurs = "#1d4ed8";
 constexpr const char* kLines[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                   "#56b4e9", "#e69f00", "#000000"};
 
+// What XML 1.0 can hold: control characters are left out.
 std::string escaped(std::string_view text) {
   std::string out;
   for (const char c : text) {
@@ -33,7 +34,7 @@ std::string escaped(std::string_view text) {
       out += "&amp;";
     else if (c == '"')
       out += "&quot;";
-    else
+    else if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f)
       out += c;
   }
   return out;

@@ -22,6 +22,10 @@ TEST(Plots, ADotPlotNamesRowsAndValues) {
   EXPECT_THAT(svg, Not(HasSubstr("nan")));
 }
 
+TEST(Plots, ControlCharactersAreLeftOut) {
+  EXPECT_THAT(dot_plot("a\x1b[31mb\x01 c\x7f", "ndcg@20", {}), HasSubstr(">a[31mb c<"));
+}
+
 TEST(Plots, OddNumbersOfPointsAreDrawn) {
   for (const auto& svg :
        {dot_plot("nothing", "recall@5", {}), dot_plot("one", "recall@5", {{"a", 0, 0, 0}}),

@@ -158,10 +158,10 @@ std::string curve_text(const LearningCurve& curve) {
 
 namespace {
 
-// The file's own name without folder and ending.
+// The file's own name without folder and .toml.
 std::string stem_of(const std::string& path) {
   const std::string name = path.substr(path.rfind('/') + 1);
-  return name.substr(0, name.find('.'));
+  return name.ends_with(".toml") ? name.substr(0, name.size() - 5) : name;
 }
 
 Status write_plot(FileSystem& files, const std::string& folder, std::string name,

@@ -65,6 +65,17 @@ constexpr Declared kDeclared[] = {
     {"als", "unobserved_weight=0.003..1:log"},
     {"als", "regularization=0.0001..0.1:log"},
     {"als", "exponent=0.5..1"},
+    {"bpr", "factors=32..256:log"},
+    {"bpr", "learning_rate=0.02..0.2:log"},
+    {"bpr", "regularization=0.003..0.1:log"},
+    {"bpr", "negatives=1|8|32"},
+    {"mf", "factors=16..256:log"},
+    {"mf", "implicit_regularization=1..1000:log"},
+    {"node_embedding", "factors=32..256:log"},
+    {"node_embedding", "person_exponent=0..1"},
+    {"node_embedding", "context_exponent=0.25..1"},
+    {"node_embedding", "spectrum=0..1"},
+    {"node_embedding", "negatives=0.1..10:log"},
     {"session_knn", "neighbours=50..2000:log"},
     {"session_knn", "history_decay=0.5..1"},
     {"session_knn", "match_decay=0.5..1"},
@@ -103,7 +114,9 @@ Result<Value> checked(const ModelKind& kind, const std::string& key, Value value
   if (usual != nullptr && usual->as_double() != nullptr && value.as_int() != nullptr) {
     value = value.number();
   }
-  if (whole && value.as_double() != nullptr && value.number() == std::floor(value.number())) {
+  constexpr double kExact = 9007199254740992;  // 2^53: whole numbers up to here are exact
+  if (whole && value.as_double() != nullptr && value.number() == std::floor(value.number()) &&
+      std::abs(value.number()) <= kExact) {
     value = static_cast<std::int64_t>(value.number());
   }
   VT_TRY(const Table complete, kind.complete(Table{{key, value}}));

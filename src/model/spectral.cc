@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/finite.h"
 #include "base/kernels.h"
 #include "base/sparse.h"
 #include "base/svd.h"
@@ -40,11 +41,7 @@ struct Graph {
         person_scale(powers(index.rows(), -options.person_exponent)),
         item_scale(powers(index.by_item(), -options.item_exponent)),
         binary(is_binary) {}
-  bool is_finite() const {
-    const auto finite = [](float v) { return std::isfinite(v); };
-    return std::all_of(person_scale.begin(), person_scale.end(), finite) &&
-           std::all_of(item_scale.begin(), item_scale.end(), finite);
-  }
+  bool is_finite() const { return all_finite(person_scale) && all_finite(item_scale); }
   const SparseRows& persons() const { return index.rows(); }
   const SparseRows& items() const { return index.by_item(); }
 };
@@ -267,13 +264,11 @@ Status check(const Vectors& vectors, const std::vector<std::int64_t>& shape, std
   const auto corrupt = [](const char* what) {
     return Error{Code::kCorrupt, std::string("spectral: ") + what};
   };
-  const auto finite = [](float v) { return std::isfinite(v); };
   if (shape != std::vector<std::int64_t>{items, vectors.stride} ||
       vectors.stride != Matrix(0, vectors.rank()).stride()) {
     return corrupt("one vector per item");
   }
-  if (!std::all_of(vectors.squares.begin(), vectors.squares.end(), finite) ||
-      !std::all_of(vectors.rows.begin(), vectors.rows.end(), finite)) {
+  if (!all_finite(vectors.squares.span()) || !all_finite(vectors.rows.span())) {
     return corrupt("vectors must be finite");
   }
   return {};
