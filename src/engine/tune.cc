@@ -130,7 +130,8 @@ class ModelTuner {
         deadline_(deadline),
         random_(search.run.random.fork("tune/" + base.name)),
         stage_(search.run.monitor, "tune " + base.name,
-               static_cast<std::uint64_t>(search.options.trials), "trials") {}
+               static_cast<std::uint64_t>(search.options.trials), "trials"),
+        ground_(ground_of(search.data, base)) {}
 
   Status tune() {
     VT_TRY(attempt(0, as_configured(), 1));
@@ -223,6 +224,7 @@ class ModelTuner {
     trial.number = number;
     trial.share = share;
     trial.settings = settings;
+    trial.ground = ground_;
     ModelConfig config = base_;
     for (const auto& [key, value] : settings) config.options.set(key, value);
     VT_TRY(auto before, search_.log.finished(trial, search_.data.metric, search_.data.seed));
@@ -273,6 +275,7 @@ class ModelTuner {
   const double deadline_;
   const Random random_;
   Stage stage_;
+  const std::string ground_;
   std::vector<Tried> whole_;  // trials on all persons
   std::optional<Tuned> best_;
   Error last_error_{Code::kInvalid, "no settings could be fitted"};

@@ -45,6 +45,7 @@ struct TuneTrial {
   Table settings;               // what was searched, and the epochs where it learns in epochs
   std::optional<double> value;  // nothing where it could not be fitted: `error` says why
   std::string error;
+  std::string ground;  // fingerprint of data, split, measuring and base settings
   Usage fit;
   Value to_json(std::string_view metric, std::int64_t seed) const;
 };
@@ -77,6 +78,10 @@ struct TuneGround {
   std::int64_t seed = 1;
 };
 
+// What a trial of `base` is worth depends on: the training part event by event, the split, how it
+// is measured, the options that are not searched. Sixteen hexadecimal digits.
+std::string ground_of(const TuneGround& data, const ModelConfig& base);
+
 // What becomes of trials: progress for people, and a place for them to outlive the process.
 class TuneLog {
  public:
@@ -85,7 +90,7 @@ class TuneLog {
   // no trial.
   static Result<TuneLog> open(FileSystem& files, const std::string& path);
   // The trial that was finished before under this model, number and share; kInvalid when its
-  // settings, metric or seed are others: the file belongs to another search.
+  // settings, ground, metric or seed are others: the file belongs to another search.
   Result<std::optional<TuneTrial>> finished(const TuneTrial& wanted, std::string_view metric,
                                             std::int64_t seed) const;
   Status add(const TuneTrial& trial, std::string_view metric, std::int64_t seed);

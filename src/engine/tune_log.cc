@@ -1,6 +1,11 @@
 // The file of trials: one JSON line each.
 #include <fmt/format.h>
 
+#include <bit>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "base/json.h"
 #include "engine/tune.h"
 
@@ -18,7 +23,36 @@ Result<std::string> key_of(const Table& line) {
   return key_of(model, number, share);
 }
 
+std::uint64_t mixed(std::uint64_t seed, std::string_view text) {
+  return XXH3_64bits_withSeed(text.data(), text.size(), seed);
+}
+
+// Member by member: between them lies padding.
+std::uint64_t mixed(std::uint64_t seed, const HistoryEvent& event) {
+  const std::uint64_t members[] = {raw(event.item),
+                                   static_cast<std::uint64_t>(event.type),
+                                   std::bit_cast<std::uint32_t>(event.value),
+                                   std::bit_cast<std::uint32_t>(event.weight),
+                                   static_cast<std::uint64_t>(event.time),
+                                   event.group};
+  return XXH3_64bits_withSeed(members, sizeof members, seed);
+}
+
 }  // namespace
+
+std::string ground_of(const TuneGround& data, const ModelConfig& base) {
+  const Histories& train = data.validation.train();
+  std::uint64_t hash = train.items();
+  for (std::size_t r = 0; r < train.rows(); ++r) {
+    hash = mixed(hash ^ train.row(r).size(), "");
+    for (const HistoryEvent& event : train.row(r)) hash = mixed(hash, event);
+  }
+  hash = mixed(hash, data.validation.description());
+  hash = mixed(hash, std::to_string(data.validation.cases()));
+  hash = mixed(hash, to_json(write_options(data.interactions)));
+  hash = mixed(hash, to_json(write_options(data.evaluate)));
+  return fmt::format("{:016x}", mixed(mixed(hash, base.kind), to_json(base.options)));
+}
 
 Value TuneTrial::to_json(std::string_view metric, std::int64_t seed) const {
   Table line{{"model", model},
@@ -29,7 +63,8 @@ Value TuneTrial::to_json(std::string_view metric, std::int64_t seed) const {
              {"settings", settings},
              {"fit_cpu_s", fit.cpu_s},
              {"fit_elapsed_s", fit.elapsed_s},
-             {"seed", seed}};
+             {"seed", seed},
+             {"ground", ground}};
   if (!error.empty()) line.set("error", error);
   return line;
 }
@@ -86,10 +121,11 @@ Result<std::optional<TuneTrial>> TuneLog::finished(const TuneTrial& wanted, std:
   }
   VT_TRY(const std::int64_t line_seed, int_at(line, "seed"));
   VT_TRY(const std::string line_metric, string_at(line, "metric"));
-  if (!same || line_seed != seed || line_metric != metric) {
+  VT_TRY(const std::string line_ground, string_at(line, "ground"));
+  if (!same || line_seed != seed || line_metric != metric || line_ground != wanted.ground) {
     return Error{Code::kInvalid,
                  fmt::format("{}: trial {} of {} is of another search (other seed, metric, ranges, "
-                             "method or data); name a new file",
+                             "method, data, split or other settings); name a new file",
                              path_, wanted.number, wanted.model)};
   }
   if (const Value* value = line.find("value"); value != nullptr && value->is_number()) {

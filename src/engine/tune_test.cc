@@ -132,6 +132,40 @@ TEST_F(Tune, AFileOfAnotherSearchIsRefused) {
   EXPECT_NE(tune(options).error().message.find("trials.jsonl:1"), std::string::npos);
 }
 
+TEST_F(Tune, TrialsOfOtherDataSplitOrBaseSettingsAreRefused) {
+  const ModelConfig base = model("item_knn");
+  const std::string ground = ground_of(data(), base);
+  EXPECT_EQ(ground_of(data(), base), ground);
+  ModelConfig narrow = base;
+  narrow.options.set("neighbours", 7);
+  EXPECT_NE(ground_of(data(), narrow), ground);
+  TuneGround summed = data();
+  summed.interactions.binary = false;
+  EXPECT_NE(ground_of(summed, base), ground);
+  SplitOptions one = last();
+  one.hold_out = 1;
+  const Split other = must(make_split(run_.run, planted(), one));
+  EXPECT_NE(ground_of({other, catalogue_}, base), ground);
+  const Histories all = planted();
+  std::vector<std::uint64_t> offsets(all.offsets().begin(), all.offsets().end());
+  std::vector<HistoryEvent> events(all.events().begin(), all.events().end());
+  events[0].weight = 2;
+  const Split weighed =
+      must(make_split(run_.run, Histories(std::move(offsets), std::move(events), 120, 60), last()));
+  EXPECT_NE(ground_of({weighed, catalogue_}, base), ground);
+
+  TempFolder folder;
+  TuneOptions options;
+  options.trials = 2;
+  options.resume = folder.file("trials.jsonl");
+  must(tune(options));
+  TuneLog log = must(TuneLog::open(real_files(), options.resume));
+  const auto tasks = must(tune_tasks({narrow}, options, false));
+  const auto resumed = tune_models(run_.run, tasks, data(), options, log);
+  ASSERT_FALSE(resumed.ok());
+  EXPECT_NE(resumed.error().message.find("another search"), std::string::npos);
+}
+
 TEST_F(Tune, HalvingKeepsTheBest) {
   TuneOptions options;
   options.method = "halving";
