@@ -75,14 +75,8 @@ class RowBuilder {
 
   Result<RecipeRow> build() {
     for (const Split& split : data_.splits) {
-      if (model_.weights.empty()) {
-        VT_TRY(add_fold(split));
-        continue;
-      }
-      HistoryOptions histories = recipe_.histories;
-      histories.weights = model_.weights;
-      VT_TRY(const EventWeights weights, event_weights(histories, EventTypes()));
-      VT_TRY(add_fold(with_weights(split, weights)));
+      VT_TRY(const Split own, split_of_row(recipe_, model_, split));
+      VT_TRY(add_fold(own));
     }
     for (std::size_t m = 0; m < folds_.front().metrics.size(); ++m) add_value(m);
     if (folds_.size() == 1) row_.evaluation = std::move(folds_.front());

@@ -129,6 +129,12 @@ class Builder {
     return {};
   }
 
+  // Files are asked whole or, with [split] kind = "prefixes", after every prefix.
+  Result<Split> between(const Histories& fitted, const Histories& asked, const char* what) const {
+    return recipe_.split.kind == "prefixes" ? prefixes_from_files(fitted, asked, what)
+                                            : split_from_files(fitted, asked, what);
+  }
+
   Status add_given_split(const EventTable& train) {
     EventTable test;
     VT_TRY(read_events(*recipe_.test, test));
@@ -138,9 +144,7 @@ class Builder {
     }
     VT_TRY(const Histories fitted, histories(train));
     VT_TRY(const Histories asked, histories(test));
-    const bool prefixes = recipe_.split.kind == "prefixes";
-    VT_TRY(Split split, prefixes ? prefixes_from_files(fitted, asked, kGivenFiles)
-                                 : split_from_files(fitted, asked, kGivenFiles));
+    VT_TRY(Split split, between(fitted, asked, kGivenFiles));
     if (recipe_.negatives) {
       VT_TRY(split, against_given_items(split, negatives));
     }
@@ -182,7 +186,7 @@ class Builder {
       return {};
     }
     VT_TRY(const Histories asked, histories(test));
-    VT_TRY(Split split, split_from_files(fitted, asked, "the published validation file"));
+    VT_TRY(Split split, between(fitted, asked, "the published validation file"));
     data_.splits.push_back(std::move(split));
     return {};
   }
@@ -203,6 +207,14 @@ Result<RecipeSplits> recipe_splits(const Run& run, FileSystem& files, const Reci
   auto data = Builder(own, files, recipe, folder).build(part);
   if (data.ok() || data.error().code == Code::kCancelled) return data;
   return data.error().prefixed(recipe.path);
+}
+
+Result<Split> split_of_row(const Recipe& recipe, const RecipeModel& model, const Split& split) {
+  if (model.weights.empty()) return split;
+  HistoryOptions histories = recipe.histories;
+  histories.weights = model.weights;
+  VT_TRY(const EventWeights weights, event_weights(histories, EventTypes()));
+  return with_weights(split, weights);
 }
 
 }  // namespace vitrine

@@ -30,4 +30,8 @@ inline constexpr std::uint64_t kFirstSeed = 1;  // of splits, resamples and the 
 Result<RecipeSplits> recipe_splits(const Run& run, FileSystem& files, const Recipe& recipe,
                                    const std::string& folder, RecipePart part);
 
+// What a row of the recipe is fitted on and asked: the split, with the row's own `weights` where it
+// has some.
+Result<Split> split_of_row(const Recipe& recipe, const RecipeModel& model, const Split& split);
+
 }  // namespace vitrine

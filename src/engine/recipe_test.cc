@@ -155,6 +155,20 @@ TEST_F(RecipeRun, AValidationFileIsAskedWhenTuningAndFittedForTheTest) {
   EXPECT_GE(search->front().fits, 3);
 }
 
+TEST_F(RecipeRun, AValidationFileIsAskedAsTheTestFileIs) {
+  files_.put("data/validation.csv", events(3, 6, true));
+  const std::string files = source("validation_source", "validation.csv") +
+                            source("test", "test.csv") + "[tune]\nneighbours = [1, 5]\n";
+  const Recipe whole = recipe(files), prefixes = recipe(files + "[split]\nkind = 'prefixes'\n");
+  const auto cases = [&](const Recipe& of) {
+    const auto splits = recipe_splits(run_, files_, of, "data", RecipePart::kValidation);
+    EXPECT_TRUE(splits.ok()) << splits.error().message;
+    return splits->splits[0].cases();
+  };
+  EXPECT_EQ(cases(whole), 20u);
+  EXPECT_EQ(cases(prefixes), 40u);  // after the first and after the second event of three
+}
+
 TEST_F(RecipeRun, TimeSplitsHaveTheListsForEverybodyInFront) {
   const Recipe timed =
       recipe("[split]\nkind = 'time'\ntest_share = 0.3\n", "compare_to = 'best'\n");

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "engine/fitting.h"
+#include "eval/corrections.h"
 #include "model/recommender.h"
 
 namespace vitrine {
@@ -101,11 +102,13 @@ struct Measured {
 
 class Tester {
  public:
-  Tester(const Run& run, const Recipe& recipe, const RecipeSplits& data, RobustnessTable& table)
+  // `split`: of the row that is tested.
+  Tester(const Run& run, const Recipe& recipe, const RecipeSplits& data, const Split& split,
+         RobustnessTable& table)
       : run_(run),
         recipe_(recipe),
         data_(data),
-        split_(data.splits.front()),
+        split_(split),
         counts_(item_counts(split_.train())),
         table_(table),
         how_(recipe.evaluate) {
@@ -312,11 +315,16 @@ Result<RobustnessTable> run_robustness(const Run& run, const Recipe& recipe,
                                        const RecipeSplits& data) {
   RobustnessTable table;
   const Run own{Random(kFirstSeed), run.pool, run.monitor};
-  Tester tester(own, recipe, data, table);
   for (const RecipeModel& model : recipe.models) {
-    auto tested = tester.test(model);
+    VT_TRY(const Split split, split_of_row(recipe, model, data.splits.front()));
+    auto tested = Tester(own, recipe, data, split, table).test(model);
     if (!tested.ok()) return tested.error().prefixed(recipe.path);
   }
+  std::vector<Comparison*> compared;
+  for (RobustnessRow& row : table.rows) {
+    if (row.treatment != "clean") compared.push_back(&row.lost);
+  }
+  VT_TRY(adjust(compared, recipe.evaluate.correction));
   return table;
 }
 
@@ -328,7 +336,8 @@ Value RobustnessTable::to_json() const {
       entry.set("lost", Table{{"difference", row.lost.difference},
                               {"low", row.lost.low},
                               {"high", row.lost.high},
-                              {"p", row.lost.p}});
+                              {"p", row.lost.p},
+                              {"p_adjusted", row.lost.p_adjusted}});
     }
     if (row.attack) {
       entry.set("target_listed_before", row.listed_before);

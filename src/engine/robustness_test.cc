@@ -104,6 +104,22 @@ TEST(Robustness, AManyfoldAttackEntersTheLists) {
   EXPECT_EQ(run_robustness(QuietRun(), recipe, data).error().code, Code::kInvalid);
 }
 
+TEST(Robustness, RowsHaveTheirOwnWeightsAndPIsAdjusted) {
+  Recipe recipe = knn_recipe();
+  recipe.robustness.noise = {"0.05", "0.1"};
+  const RecipeSplits data = two_halves();
+  const auto usual = run_robustness(QuietRun(), recipe, data);
+  ASSERT_TRUE(usual.ok());
+  for (std::size_t r = 1; r < 3; ++r)
+    EXPECT_GE(usual->rows[r].lost.p_adjusted, usual->rows[r].lost.p);
+  EXPECT_GE(usual->rows[1].lost.p_adjusted,
+            std::min(1.0, 2 * std::min(usual->rows[1].lost.p, usual->rows[2].lost.p)));
+  recipe.models[0].weights = {"view=0"};  // nothing is left to learn from
+  const auto empty = run_robustness(QuietRun(), recipe, data);
+  ASSERT_TRUE(empty.ok()) << empty.error().message;
+  EXPECT_LT(empty->rows[0].value, usual->rows[0].value);
+}
+
 TEST(LearningCurve, EndsWithTheWholeTrainingPart) {
   const RecipeSplits data = two_halves();
   for (const char* by : {"persons", "history"}) {
