@@ -268,6 +268,8 @@ Result<std::unique_ptr<const Model>> fit_item_knn(const Run& run, const ItemKnnO
   merge_best.merge = "max";
   merge_best.binary = false;
   const Interactions cells = build_interactions(bounded, merge_best);
+  VT_TRY(check_row_memory(ItemKnnOptions::kName, cells, {"neighbours", options.neighbours}, 0,
+                          options.memory_limit_mb));
   const std::vector<float> persons = person_weights(options, cells);
   const Similarity similarity(options, cells);
   std::optional<OrderedPairs> ordered;

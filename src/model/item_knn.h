@@ -62,6 +62,7 @@ struct ItemKnnOptions {
   int history_length = 0;
   double bm25_k1 = 1.2;
   double bm25_b = 0.75;
+  int memory_limit_mb = 8192;
 
   static constexpr std::string_view kName = "item_knn";
   static constexpr auto fields() {
@@ -96,7 +97,9 @@ struct ItemKnnOptions {
         Field{"history_length", &O::history_length, 0, 100'000,
               "latest events that are used; 0: all"},
         Field{"bm25_k1", &O::bm25_k1, 0.0, 100.0, "saturation (bm25)"},
-        Field{"bm25_b", &O::bm25_b, 0.0, 1.0, "how much frequent items are muted (bm25)"}};
+        Field{"bm25_b", &O::bm25_b, 0.0, 1.0, "how much frequent items are muted (bm25)"},
+        Field{"memory_limit_mb", &O::memory_limit_mb, 1, 1 << 24,
+              "fitting refuses to start when its rows would be larger"}};
   }
 };
 

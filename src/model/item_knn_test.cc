@@ -258,5 +258,16 @@ TEST(ItemKnn, APersonCountsWithTheLastEventsOnly) {
   EXPECT_GT(scores[2], 0);
 }
 
+TEST(ItemKnn, SaysHowManyNeighboursWouldFit) {
+  ItemKnnOptions options;
+  options.memory_limit_mb = 1;
+  const Histories histories = testing::full_histories(2, 250);
+  const Error error = testing::error_of(fit_item_knn, options, histories);
+  EXPECT_EQ(error.code, Code::kExhausted);
+  EXPECT_NE(error.message.find("or set neighbours = 100"), std::string::npos) << error.message;
+  options.neighbours = 100;
+  fit_on(fit_item_knn, options, histories);
+}
+
 }  // namespace
 }  // namespace vitrine
