@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::int64_t kGrain = 256;  // pairs of one block
 constexpr std::int64_t kLanes = 8;    // partial sums of the gradient of the negatives
-constexpr float kLeast = -87;         // exp() below is 0 to us
+constexpr float kLeast = -60;         // exp() of this and less is 0 to us
 
 MatrixView<float> top(Matrix& m, std::int64_t rows) {
   return {m.data(), rows, m.cols(), m.stride()};
@@ -22,7 +22,8 @@ MatrixView<float> top(Matrix& m, std::int64_t rows) {
 void clear(Matrix& m) { std::fill_n(m.data(), m.rows() * m.stride(), 0.0f); }
 
 // values <- exp(values - most), and their sum; relative error below 2e-7. One loop without branches
-// that the compiler turns into vectors.
+// that the compiler turns into vectors. The least are exactly 0: as the subnormal numbers that
+// scaling makes of them they slow every product down fortyfold on some processors.
 float exponentials(std::span<float> values, float most) {
   constexpr float kLog2E = 1.44269504f, kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
   constexpr float kRound = 12582912;  // 1.5 * 2^23: adding it rounds to an integer
@@ -41,7 +42,7 @@ float exponentials(std::span<float> values, float most) {
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1;
     const std::uint32_t power = (std::bit_cast<std::uint32_t>(shifted) << 23) + 0x3f800000u;
-    return p * std::bit_cast<float>(power);
+    return x > kLeast ? p * std::bit_cast<float>(power) : 0.0f;
   };
   std::size_t i = 0;
   for (; i + kWays <= values.size(); i += kWays) {

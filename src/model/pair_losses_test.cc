@@ -155,6 +155,24 @@ TEST(PairLosses, TheSameForAnyNumberOfThreads) {
   }));
 }
 
+// Subnormal derivatives would make every product with them many times slower.
+TEST(PairLosses, ADroppedNegativePullsNothingAtAll) {
+  PairBatch batch;
+  batch.nodes = {0, 1, 2, 3};
+  batch.persons = {0};
+  batch.items = {1};
+  batch.negatives = {2, 3};
+  batch.dropped_offsets = {0, 1};
+  batch.dropped = {0};
+  Matrix vectors(4, 2), gradient(4, 2);
+  const float rows[4][2] = {{1, 0}, {0.6f, 0.8f}, {0.8f, 0.6f}, {0, 1}};
+  for (std::int64_t r = 0; r < 4; ++r) std::copy_n(rows[r], 2, vectors.row(r).data());
+  ThreadPool pool(1);
+  softmax_loss(pool, batch, vectors, 0.1f, gradient);
+  for (const float g : gradient.row(2)) EXPECT_EQ(g, 0);
+  EXPECT_NE(gradient.row(3)[0], 0);
+}
+
 TEST(PairLosses, ZeroVectorsAndNoNegativesAreHarmless) {
   PairBatch batch;
   batch.nodes = {0, 1};
