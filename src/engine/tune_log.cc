@@ -48,7 +48,13 @@ std::string ground_of(const TuneGround& data, const ModelConfig& base) {
     for (const HistoryEvent& event : train.row(r)) hash = mixed(hash, event);
   }
   hash = mixed(hash, data.validation.description());
-  hash = mixed(hash, std::to_string(data.validation.cases()));
+  for (std::size_t c = 0; c < data.validation.cases(); ++c) {
+    const EvaluationCase asked = data.validation[c];
+    hash = mixed(hash ^ asked.history.size(), "");
+    for (const HistoryEvent& event : asked.history) hash = mixed(hash, event);
+    hash = mixed(hash, {reinterpret_cast<const char*>(asked.truth.data()),
+                        asked.truth.size() * sizeof(ItemIndex)});
+  }
   hash = mixed(hash, to_json(write_options(data.interactions)));
   hash = mixed(hash, to_json(write_options(data.evaluate)));
   return fmt::format("{:016x}", mixed(mixed(hash, base.kind), to_json(base.options)));
@@ -121,8 +127,11 @@ Result<std::optional<TuneTrial>> TuneLog::finished(const TuneTrial& wanted, std:
   }
   VT_TRY(const std::int64_t line_seed, int_at(line, "seed"));
   VT_TRY(const std::string line_metric, string_at(line, "metric"));
-  VT_TRY(const std::string line_ground, string_at(line, "ground"));
-  if (!same || line_seed != seed || line_metric != metric || line_ground != wanted.ground) {
+  // Files from before there were grounds have none: they are of another search.
+  const Value* ground = line.find("ground");
+  const bool same_ground =
+      ground != nullptr && ground->as_string() != nullptr && *ground->as_string() == wanted.ground;
+  if (!same || line_seed != seed || line_metric != metric || !same_ground) {
     return Error{Code::kInvalid,
                  fmt::format("{}: trial {} of {} is of another search (other seed, metric, ranges, "
                              "method, data, split or other settings); name a new file",

@@ -154,6 +154,16 @@ TEST_F(Tune, TrialsOfOtherDataSplitOrBaseSettingsAreRefused) {
       must(make_split(run_.run, Histories(std::move(offsets), std::move(events), 120, 60), last()));
   EXPECT_NE(ground_of({weighed, catalogue_}, base), ground);
 
+  Split swapped{split_.train(), split_.description()};  // the same cases, another truth
+  for (std::size_t c = 0; c < split_.cases(); ++c) {
+    EvaluationCase asked = split_[c];
+    const ItemIndex wanted{0};
+    asked.truth = {&wanted, 1};
+    asked.ratings = {};
+    swapped.add_case(asked);
+  }
+  EXPECT_NE(ground_of({swapped, catalogue_}, base), ground);
+
   TempFolder folder;
   TuneOptions options;
   options.trials = 2;
@@ -164,6 +174,11 @@ TEST_F(Tune, TrialsOfOtherDataSplitOrBaseSettingsAreRefused) {
   const auto resumed = tune_models(run_.run, tasks, data(), options, log);
   ASSERT_FALSE(resumed.ok());
   EXPECT_NE(resumed.error().message.find("another search"), std::string::npos);
+  // A file from before there were grounds.
+  std::string text = must(read_file(real_files(), options.resume));
+  for (std::size_t at; (at = text.find(",\"ground\":\"")) != std::string::npos;) text.erase(at, 28);
+  ASSERT_TRUE(write_file_atomically(real_files(), options.resume, text).ok());
+  EXPECT_NE(tune(options).error().message.find("another search"), std::string::npos);
 }
 
 TEST_F(Tune, HalvingKeepsTheBest) {
