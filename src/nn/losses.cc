@@ -1,0 +1,149 @@
+#include "nn/losses.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace vitrine::nn {
+namespace {
+
+constexpr float kNotThere = -std::numeric_limits<float>::infinity();
+
+// Takes a row's own right item out of the candidates.
+void leave_out_right(const Candidates& c, std::int64_t rows, std::int64_t candidates,
+                     float* scores) {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> by_id;  // id, column
+  by_id.reserve(c.wrong_ids.size());
+  for (std::uint32_t j = 0; j < c.wrong_ids.size(); ++j) by_id.emplace_back(c.wrong_ids[j], j);
+  std::sort(by_id.begin(), by_id.end());
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const std::uint32_t own = c.right_ids[static_cast<std::size_t>(r)];
+    auto at = std::lower_bound(by_id.begin(), by_id.end(), std::pair(own, 0u));
+    for (; at != by_id.end() && at->first == own; ++at)
+      scores[r * candidates + std::int64_t{at->second}] = kNotThere;
+  }
+}
+
+void subtract_log_q(const Candidates& c, std::int64_t rows, std::int64_t candidates, float* right,
+                    float* wrong) {
+  for (std::int64_t r = 0; r < rows && !c.right_log_q.empty(); ++r)
+    right[r] -= c.right_log_q[static_cast<std::size_t>(r)];
+  for (std::int64_t r = 0; r < rows && !c.wrong_log_q.empty(); ++r) {
+    for (std::int64_t j = 0; j < candidates; ++j)
+      wrong[r * candidates + j] -= c.wrong_log_q[static_cast<std::size_t>(j)];
+  }
+}
+
+}  // namespace
+
+void candidate_loss(Tape& t, Var hidden, Var right, Var wrong, const Candidates& c) {
+  const std::int64_t rows = t.rows(hidden), width = t.cols(hidden), count = t.rows(wrong);
+  VT_CHECK(t.rows(right) == rows && t.cols(right) == width && t.cols(wrong) == width);
+  VT_CHECK(static_cast<std::int64_t>(c.weights.size()) == rows &&
+           static_cast<std::int64_t>(c.right_ids.size()) == rows &&
+           static_cast<std::int64_t>(c.wrong_ids.size()) == count);
+  const Operations& ops = t.operations();
+  float* right_scores = t.scratch(rows);
+  float* wrong_scores = t.scratch(rows * count);
+  const float sharpness = 1 / c.temperature;
+  ops.dot_rows(rows, width, t.value(hidden), t.value(right), right_scores);
+  for (std::int64_t r = 0; r < rows; ++r) right_scores[r] *= sharpness;
+  ops.gemm(false, true, rows, count, width, sharpness, t.value(hidden), width, t.value(wrong),
+           t.stride(wrong), 0, wrong_scores, count);
+  subtract_log_q(c, rows, count, right_scores, wrong_scores);
+  leave_out_right(c, rows, count, wrong_scores);
+  const double loss =
+      ops.candidate_loss(c.loss, c.beta, rows, count, c.weights.data(), right_scores, wrong_scores);
+  t.add_loss(loss, [=](Tape& b) {
+    const Operations& o = b.operations();
+    float *d_hidden = b.gradient(hidden), *d_right = b.gradient(right);
+    o.gemm(false, false, rows, width, count, sharpness, wrong_scores, count, b.value(wrong),
+           b.stride(wrong), 1, d_hidden, width);
+    o.gemm(true, false, count, width, rows, sharpness, wrong_scores, count, b.value(hidden), width,
+           1, b.gradient(wrong), b.stride(wrong));
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const float g = right_scores[r] * sharpness;
+      o.add_scaled(width, g, b.value(right) + r * width, d_hidden + r * width);
+      o.add_scaled(width, g, b.value(hidden) + r * width, d_right + r * width);
+    }
+  });
+}
+
+void in_batch_loss(Tape& t, Var hidden, Var right, Candidates candidates) {
+  candidates.wrong_ids = candidates.right_ids;
+  candidates.wrong_log_q = candidates.right_log_q;
+  candidate_loss(t, hidden, right, right, candidates);
+}
+
+void multinomial_loss(Tape& t, Var logits, const MultinomialTargets& targets, float weight) {
+  const std::int64_t rows = t.rows(logits), cols = t.cols(logits);
+  VT_CHECK(static_cast<std::int64_t>(targets.offsets.size()) == rows + 1);
+  float* log_sums = t.scratch(rows);
+  float* totals = t.scratch(rows);
+  double loss = 0;
+  // The right items' logits first: the softmax overwrites them.
+  for (std::int64_t r = 0; r < rows; ++r) {
+    totals[r] = 0;
+    const auto row = static_cast<std::size_t>(r);
+    for (std::uint32_t i = targets.offsets[row]; i < targets.offsets[row + 1]; ++i) {
+      totals[r] += targets.amounts[i];
+      loss -= static_cast<double>(targets.amounts[i] *
+                                  t.value(logits)[r * cols + std::int64_t{targets.ids[i]}]);
+    }
+  }
+  t.operations().softmax_rows(rows, cols, t.value(logits), log_sums);
+  for (std::int64_t r = 0; r < rows; ++r)
+    loss += static_cast<double>(totals[r]) * static_cast<double>(log_sums[r]);
+  t.add_loss(static_cast<double>(weight) * loss, [=](Tape& b) {
+    float* d = b.gradient(logits);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const auto row = static_cast<std::size_t>(r);
+      b.operations().add_scaled(cols, weight * totals[r], b.value(logits) + r * cols, d + r * cols);
+      for (std::uint32_t i = targets.offsets[row]; i < targets.offsets[row + 1]; ++i)
+        d[r * cols + std::int64_t{targets.ids[i]}] -= weight * targets.amounts[i];
+    }
+  });
+}
+
+void normal_divergence(Tape& t, Var mean, Var log_variance, std::span<const float> weights) {
+  const std::int64_t cols = t.cols(mean);
+  double loss = 0;
+  for (std::int64_t r = 0; r < t.rows(mean); ++r) {
+    double row = 0;
+    for (std::int64_t i = r * cols; i < (r + 1) * cols; ++i) {
+      const double m = double{t.value(mean)[i]}, v = double{t.value(log_variance)[i]};
+      row += 0.5 * (m * m + std::exp(v) - v - 1);
+    }
+    loss += static_cast<double>(weights[static_cast<std::size_t>(r)]) * row;
+  }
+  t.add_loss(loss, [=](Tape& b) {
+    float *d_mean = b.gradient(mean), *d_log = b.gradient(log_variance);
+    for (std::int64_t i = 0; i < b.size(mean); ++i) {
+      const float weight = weights[static_cast<std::size_t>(i / cols)];
+      d_mean[i] += weight * b.value(mean)[i];
+      d_log[i] += weight * 0.5f * (std::exp(b.value(log_variance)[i]) - 1);
+    }
+  });
+}
+
+void binary_loss(Tape& t, Var logits, std::span<const float> labels,
+                 std::span<const float> weights) {
+  VT_CHECK(t.cols(logits) == 1 && static_cast<std::int64_t>(labels.size()) == t.rows(logits) &&
+           labels.size() == weights.size());
+  double loss = 0;
+  for (std::size_t r = 0; r < labels.size(); ++r) {
+    const double x = double{t.value(logits)[r]}, signed_x = labels[r] > 0 ? x : -x;
+    loss += double{weights[r]} * (std::max(-signed_x, 0.0) + std::log1p(std::exp(-std::abs(x))));
+  }
+  t.add_loss(loss, [=](Tape& b) {
+    float* d = b.gradient(logits);
+    for (std::size_t r = 0; r < labels.size(); ++r) {
+      const float p = 1 / (1 + std::exp(-b.value(logits)[r]));
+      d[r] += weights[r] * (p - (labels[r] > 0 ? 1.0f : 0.0f));
+    }
+  });
+}
+
+}  // namespace vitrine::nn
