@@ -25,11 +25,17 @@ Verdict Epochs::advance(double done) {
   return verdict;
 }
 
+void Epochs::resume(int done, std::unique_ptr<const Model> best) {
+  first_ = done;
+  done_ = done - 1;
+  best_ = std::move(best);
+}
+
 bool Epochs::next() {
   if (!failed_.ok()) return false;
   ++done_;
   if (advance(done_) == Verdict::kCancel) return false;
-  if (done_ == 0) return true;
+  if (done_ == first_) return true;
   const bool last = done_ == epochs_;
   if (validator_ != nullptr && !early_ && (last || done_ % measure_every_ == 0)) {
     if (!measure()) return false;

@@ -29,6 +29,11 @@ class Epochs {
   Epochs(const Run& run, Validator* validator, std::string_view name, int epochs, Finish finish,
          int measure_every = 1);
 
+  // Before the first next(): `done` epochs were completed earlier, and `best` (or null) was the
+  // best of them.
+  void resume(int done, std::unique_ptr<const Model> best);
+  const Model* best() const { return best_.get(); }  // that was measured so far; null: none
+
   // True: fit another epoch. False: that was all, for whatever reason; model() tells.
   bool next();
   // `done` of `of` parts of the present epoch are done. kCancelled when the monitor said so; a wish
@@ -49,7 +54,8 @@ class Epochs {
   const int epochs_, measure_every_;
   const Finish finish_;
   Stage stage_;
-  int done_ = -1;  // -1: not begun
+  int first_ = 0;  // epoch of this run
+  int done_ = -1;  // first_ - 1: not begun
   bool early_ = false;
   Status failed_;
   std::unique_ptr<const Model> best_;

@@ -15,8 +15,9 @@
 
 namespace vitrine {
 
-class Profiles;   // feature/
-class Validator;  // model/validator.h
+class Checkpoint;  // model/checkpoint.h
+class Profiles;    // feature/
+class Validator;   // model/validator.h
 
 // All that fitting may see. Held-out events are out of reach; a model may only ask whether it still
 // improves.
@@ -26,7 +27,8 @@ struct TrainingSet {
   const Catalogue& catalogue;
   const Profiles* profiles = nullptr;
   Validator* validator = nullptr;
-  InteractionOptions merge = {};  // that made the interactions of the histories
+  InteractionOptions merge = {};     // that made the interactions of the histories
+  Checkpoint* checkpoint = nullptr;  // where a long fit keeps its state
 };
 
 // Every method may be called from any thread at once.

@@ -1,5 +1,7 @@
 #include "model/validator.h"
 
+#include <cmath>
+
 #include "model/recommender.h"
 
 namespace vitrine {
@@ -40,6 +42,25 @@ Result<Validator::Answer> SplitValidator::measure(const Run& run, const Model& m
   }
   answer.go_on = measured_ - best_at_ < options_.patience;
   return answer;
+}
+
+Value SplitValidator::state() const {
+  return Table{{"best", best_}, {"best_at", best_at_}, {"measured", measured_}};
+}
+
+Status SplitValidator::restore(const Value& state) {
+  const Table* table = state.as_table();
+  const auto number = [&](const char* name) {
+    const Value* found = table == nullptr ? nullptr : table->find(name);
+    return found == nullptr ? NAN : found->number(NAN);
+  };
+  const double best = number("best"), best_at = number("best_at"), measured = number("measured");
+  if (!std::isfinite(best) || !(best_at >= 0) || !(measured >= best_at) || !(measured < 1e9))
+    return Error{Code::kCorrupt, "the validator's state is no such state"};
+  best_ = best;
+  best_at_ = static_cast<int>(best_at);
+  measured_ = static_cast<int>(measured);
+  return {};
 }
 
 }  // namespace vitrine

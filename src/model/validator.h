@@ -18,6 +18,10 @@ class Validator {
     bool go_on = true;  // false: no improvement for too long
   };
   virtual Result<Answer> measure(const Run& run, const Model& model) = 0;
+  // What it remembers, for a checkpoint; restore() of another validator of the same kind goes on
+  // from there. kCorrupt for what is no such state.
+  virtual Value state() const = 0;
+  virtual Status restore(const Value& state) = 0;
 };
 
 // Ranks every case of a validation split in full and watches one metric. Not thread-safe; `split`
@@ -36,6 +40,8 @@ class SplitValidator final : public Validator {
                                        const Options& options);
 
   Result<Answer> measure(const Run& run, const Model& model) override;
+  Value state() const override;
+  Status restore(const Value& state) override;
   double best() const { return best_; }
   int best_measurement() const { return best_at_; }  // counted from 1; 0: none yet
 

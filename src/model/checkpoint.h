@@ -1,0 +1,40 @@
+// The state of a long fit on the disk, so that a kill costs minutes: written now and then while
+// fitting, read at the start of the next fit of the same thing, removed at its end.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/archive.h"
+#include "base/file.h"
+
+namespace vitrine {
+
+// One file. Not thread-safe.
+class Checkpoint {
+ public:
+  // `every_s`: seconds of a run between two writings. `files` must outlive it.
+  Checkpoint(FileSystem& files, std::string path, double every_s)
+      : files_(&files), path_(std::move(path)), every_s_(every_s) {}
+
+  // Whether it is time; `elapsed_s` of the run's monitor.
+  bool due(double elapsed_s);
+  // Replaces the file, whole or not at all. `fingerprint` tells what is being fitted: data,
+  // options, seed and whatever else the bytes depend on.
+  Status save(std::string_view fingerprint, const std::function<void(ArchiveWriter&)>& write) const;
+  // Null where there is none. One with another fingerprint, or damaged, is no error: it is of no
+  // use any more, `why` says so, and the next save() replaces it.
+  Result<std::unique_ptr<ArchiveReader>> open(std::string_view fingerprint, std::string& why) const;
+  Status remove() const;
+  const std::string& path() const { return path_; }
+
+ private:
+  FileSystem* files_;
+  std::string path_;
+  double every_s_;
+  double last_s_ = 0;
+};
+
+}  // namespace vitrine

@@ -1,0 +1,48 @@
+// Histories as tokens: what a sequence network reads. One token for each event whose item the model
+// knows, the latest `length` of a history, one history after the other without padding.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "data/query.h"
+
+namespace vitrine {
+
+struct SequenceTokens {
+  std::vector<std::uint32_t> offsets{0};  // histories + 1
+  std::vector<std::uint32_t> items;       // rows of the item embedding
+  std::vector<std::uint32_t> types;       // of events
+  std::vector<std::uint32_t> positions;   // from the end of the history: 0 is the latest
+  std::vector<float> values;              // ln(1 + |value|), with the sign of the value
+  std::vector<std::int64_t> seconds;      // an event without time has that of the one before it
+  std::vector<std::uint32_t> last;        // by history: its last token
+
+  void clear();
+  std::size_t histories() const { return offsets.size() - 1; }
+  // Tokens of the history that end() will close. `item` is a row of the embedding.
+  void add(const HistoryEvent& event, std::uint32_t item);
+  // Closes a history; one without tokens leaves nothing. Whether there was any.
+  bool end();
+};
+
+// Which items a sequence model knows: those that somebody took in training. By item.
+class KnownItems {
+ public:
+  KnownItems() = default;
+  KnownItems(std::span<const std::uint32_t> seen, std::uint32_t items);
+  bool has(ItemIndex item) const { return raw(item) < flags_.size() && flags_[raw(item)] != 0; }
+  std::span<const std::uint32_t> seen() const { return seen_; }  // ascending
+  std::uint32_t items() const { return static_cast<std::uint32_t>(flags_.size()); }
+
+ private:
+  std::vector<std::uint32_t> seen_;
+  std::vector<std::uint8_t> flags_;
+};
+
+// The latest `length` events of known items with a weight above 0; whether there were any.
+bool add_history(SequenceTokens& tokens, std::span<const HistoryEvent> history,
+                 const KnownItems& known, int length);
+
+}  // namespace vitrine
