@@ -13,6 +13,7 @@
 #include "model/node_embedding.h"
 #include "model/popularity.h"
 #include "model/rp3beta.h"
+#include "model/sasrec.h"
 #include "model/session_knn.h"
 #include "model/slim.h"
 #include "model/spectral.h"
@@ -81,6 +82,8 @@ constexpr ModelKind kModels[] = {
         "random walks over persons and items, popular items muted: similarity by the graph"),
     row<SessionKnnOptions, fit_session_knn, load_session_knn>(
         "what was taken in past sessions that resemble this one: S-KNN, V-SKNN, STAN, VSTAN"),
+    row<SasrecOptions, fit_sasrec, load_sasrec>(
+        "the next item from the order of a history: a transformer; minutes of training"),
     row<BasketOptions, fit_basket, load_basket>(
         "the next basket, buying again included: own, neighbours' and everyone's frequencies"),
     row<NodeEmbeddingOptions, fit_node_embedding, load_node_embedding>(

@@ -38,16 +38,23 @@ KnownItems::KnownItems(std::span<const std::uint32_t> seen, std::uint32_t items)
   for (const std::uint32_t item : seen) flags_[item] = 1;
 }
 
+std::size_t add_events(SequenceTokens& tokens, std::span<const HistoryEvent> history,
+                       const KnownItems& known, int length) {
+  const auto counts = [&](const HistoryEvent& e) { return known.has(e.item) && e.weight > 0; };
+  std::size_t from = history.size();
+  for (int left = length; from > 0 && left > 0; --from) left -= counts(history[from - 1]);
+  std::size_t latest = history.size();
+  for (std::size_t e = from; e < history.size(); ++e) {
+    if (!counts(history[e])) continue;
+    tokens.add(history[e], raw(history[e].item));
+    latest = e;
+  }
+  return latest;
+}
+
 bool add_history(SequenceTokens& tokens, std::span<const HistoryEvent> history,
                  const KnownItems& known, int length) {
-  std::size_t from = history.size();
-  for (int left = length; from > 0 && left > 0; --from) {
-    const HistoryEvent& event = history[from - 1];
-    left -= known.has(event.item) && event.weight > 0;
-  }
-  for (const HistoryEvent& event : history.subspan(from)) {
-    if (known.has(event.item) && event.weight > 0) tokens.add(event, raw(event.item));
-  }
+  add_events(tokens, history, known, length);
   return tokens.end();
 }
 

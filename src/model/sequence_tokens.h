@@ -41,7 +41,11 @@ class KnownItems {
   std::vector<std::uint8_t> flags_;
 };
 
-// The latest `length` events of known items with a weight above 0; whether there were any.
+// Tokens of the latest `length` events of known items with a weight above 0, without closing the
+// history; the place of the latest of them, history.size() where there is none.
+std::size_t add_events(SequenceTokens& tokens, std::span<const HistoryEvent> history,
+                       const KnownItems& known, int length);
+// The same, closed; whether there were any.
 bool add_history(SequenceTokens& tokens, std::span<const HistoryEvent> history,
                  const KnownItems& known, int length);
 

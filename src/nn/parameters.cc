@@ -43,6 +43,16 @@ void Parameters::fill(ParameterId id, float number) {
   }
 }
 
+void Parameters::copy_from(const Parameters& other) {
+  VT_CHECK(size() == other.size());
+  for (std::size_t p = 0; p < all_.size(); ++p) {
+    const Matrix& from = other.all_[p].value;
+    Matrix& to = all_[p].value;
+    VT_CHECK(to.rows() == from.rows() && to.cols() == from.cols());
+    std::copy_n(from.data(), from.bytes() / sizeof(float), to.data());
+  }
+}
+
 void Parameters::save(ArchiveWriter& writer, std::string_view prefix) const {
   for (const Parameter& p : all_) {
     save_matrix(writer, std::string(prefix) + "/" + p.name, p.value);

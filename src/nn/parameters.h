@@ -39,6 +39,8 @@ class Parameters {
   // The deviation sqrt(2 / (rows + cols)) of Glorot and Bengio (AISTATS 2010).
   void fill_glorot(ParameterId id, const Random& random);
   void fill(ParameterId id, float value);
+  // Of the same shapes (VT_CHECK).
+  void copy_from(const Parameters& other);
 
   // Under archive names "PREFIX/NAME". Loading wants the same names and shapes, and finite numbers:
   // kCorrupt otherwise.
