@@ -26,10 +26,17 @@ class ModelConformance : public ::testing::TestWithParam<std::string_view> {
  protected:
   const ModelKind& kind() const { return **find_model(GetParam()); }
 
-  Result<std::unique_ptr<const Model>> try_fit(const World& world, int threads,
-                                               Monitor& monitor) const {
+  Result<std::unique_ptr<const Model>> try_fit(const World& world, int threads, Monitor& monitor,
+                                               const Table& options = {}) const {
     ThreadPool pool(threads);
-    return kind().fit(vitrine::Run{Random(7), pool, monitor}, Table(), world.set(), nullptr);
+    return kind().fit(vitrine::Run{Random(7), pool, monitor}, options, world.set(), nullptr);
+  }
+  // Epoch by epoch the same: two have every place where a fit can be cancelled.
+  Table few_epochs() const {
+    for (const FieldDoc& field : kind().describe()) {
+      if (field.name == "epochs") return Table{{"epochs", 2}};
+    }
+    return {};
   }
   std::unique_ptr<const Model> fit(const World& world, int threads = 2) const {
     QuietMonitor monitor;
@@ -131,7 +138,7 @@ TEST_P(ModelConformance, CancellingLeavesNothing) {
   for (int at = 1; !finished; ++at) {
     ASSERT_LT(at, 10'000);
     CancellingMonitor monitor(at);
-    const auto model = try_fit(world, 2, monitor);
+    const auto model = try_fit(world, 2, monitor, few_epochs());
     finished = model.ok();
     if (finished) {
       EXPECT_GT(at, 1) << "fitting never asks the monitor";

@@ -3,6 +3,7 @@
 
 #include "model/als.h"
 #include "model/basket.h"
+#include "model/bert4rec.h"
 #include "model/blend.h"
 #include "model/bpr.h"
 #include "model/content.h"
@@ -84,6 +85,8 @@ constexpr ModelKind kModels[] = {
         "what was taken in past sessions that resemble this one: S-KNN, V-SKNN, STAN, VSTAN"),
     row<SasrecOptions, fit_sasrec, load_sasrec>(
         "the next item from the order of a history: a transformer; minutes of training"),
+    row<Bert4recOptions, fit_bert4rec, load_bert4rec>(
+        "hidden items from all around them: a transformer that looks both ways"),
     row<BasketOptions, fit_basket, load_basket>(
         "the next basket, buying again included: own, neighbours' and everyone's frequencies"),
     row<NodeEmbeddingOptions, fit_node_embedding, load_node_embedding>(

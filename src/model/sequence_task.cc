@@ -17,6 +17,7 @@ SequenceTask::SequenceTask(const SequenceOptions& options, const TrainingSet& se
       hidden_share_(hidden_share) {
   cut_windows(set);
   prepare_draws(set);
+  if (prediction == Prediction::kHidden) hidden_.resize(events_.size());
 }
 
 void SequenceTask::cut_windows(const TrainingSet& set) {
@@ -27,11 +28,13 @@ void SequenceTask::cut_windows(const TrainingSet& set) {
     for (const HistoryEvent& event : set.histories.row(r)) {
       if (known_.has(event.item) && event.weight > 0) events_.push_back(event);
     }
+    // The first event of a window is the last of the one before, where it has to be predicted.
+    const std::uint32_t shared = prediction_ == Prediction::kNext ? 1 : 0;
     auto end = static_cast<std::uint32_t>(events_.size());
-    while (end - first >= 2) {
+    while (end > first) {
       const std::uint32_t begin = end - first > most ? end - most : first;
-      windows_.push_back({begin, end});
-      end = begin == first ? first : begin + 1;  // the first of a window is the last of the next
+      if (end - begin >= 2) windows_.push_back({begin, end});
+      end = begin == first ? first : begin + shared;
     }
   }
 }
@@ -68,25 +71,24 @@ void SequenceTask::draw_negatives(const Random& random) {
   }
 }
 
-// Of a hidden share, at least the last event of a window is hidden: what serving asks.
-bool SequenceTask::hides(std::uint32_t example, std::uint32_t place, const Window& window) const {
-  const Random own = random_.fork(example);
-  std::uint32_t hidden = 0;
-  for (std::uint32_t e = window.begin; e < window.end; ++e)
-    hidden += own.uniform(e - window.begin) < hidden_share_;
-  if (hidden == 0) return place + 1 == window.end;
-  return own.uniform(place - window.begin) < hidden_share_;
+// Of a window without any hidden event the last is hidden: what serving asks.
+void SequenceTask::hide(const Window& window, const Random& random) {
+  bool any = false;
+  for (std::uint32_t e = window.begin; e < window.end; ++e) {
+    hidden_[e] = random.uniform(e - window.begin) < hidden_share_;
+    any = any || hidden_[e] != 0;
+  }
+  if (!any) hidden_[window.end - 1] = 1;
 }
 
 void SequenceTask::begin_batch(std::span<const std::uint32_t> examples, const Random& random) {
-  random_ = random.fork("hidden");
   draw_negatives(random.fork("negatives"));
   double sum = 0;
   for (const std::uint32_t example : examples) {
     const Window& w = windows_[example];
-    for (std::uint32_t e = w.begin + (prediction_ == Prediction::kNext ? 1 : 0); e < w.end; ++e) {
-      if (prediction_ == Prediction::kNext || hides(example, e, w))
-        sum += double{events_[e].weight};
+    if (prediction_ == Prediction::kHidden) hide(w, random.fork("hidden").fork(example));
+    for (std::uint32_t e = w.begin; e < w.end; ++e) {
+      if (predicted(e, w)) sum += double{events_[e].weight};
     }
   }
   batch_weight_ = sum;
@@ -102,10 +104,9 @@ void SequenceTask::add_next(Shard& shard, const Window& window) const {
   shard.tokens.end();
 }
 
-void SequenceTask::add_hidden(Shard& shard, std::uint32_t example) const {
-  const Window& window = windows_[example];
+void SequenceTask::add_hidden(Shard& shard, const Window& window) const {
   for (std::uint32_t e = window.begin; e < window.end; ++e) {
-    const bool hidden = hides(example, e, window);
+    const bool hidden = predicted(e, window);
     if (hidden) {
       shard.rows.push_back(static_cast<std::uint32_t>(shard.tokens.items.size()));
       shard.targets.push_back(raw(events_[e].item));
@@ -127,7 +128,7 @@ void SequenceTask::build(nn::Tape& tape, int shard_number,
     if (prediction_ == Prediction::kNext)
       add_next(shard, windows_[example]);
     else
-      add_hidden(shard, example);
+      add_hidden(shard, windows_[example]);
   }
   if (shard.targets.empty()) return;
   nn::Var states = network_.encode(tape, shard.tokens, States::kAll);

@@ -87,8 +87,11 @@ class SequenceTask : public NeuralTask {
   void prepare_draws(const TrainingSet& set);
   void draw_negatives(const Random& random);
   void add_next(Shard& shard, const Window& window) const;
-  void add_hidden(Shard& shard, std::uint32_t example) const;
-  bool hides(std::uint32_t example, std::uint32_t place, const Window& window) const;
+  void add_hidden(Shard& shard, const Window& window) const;
+  void hide(const Window& window, const Random& random);
+  bool predicted(std::uint32_t event, const Window& window) const {
+    return prediction_ == Prediction::kNext ? event > window.begin : hidden_[event] != 0;
+  }
   void add_loss(nn::Tape& tape, nn::Var states, Shard& shard) const;
 
   const SequenceOptions& options_;
@@ -102,7 +105,7 @@ class SequenceTask : public NeuralTask {
   std::vector<float> log_q_of_;     // by item, or none
   std::vector<std::uint32_t> negatives_;
   std::vector<float> negative_log_q_;
-  Random random_{0};
+  std::vector<std::uint8_t> hidden_;  // by event, of the present batch
   double batch_weight_ = 1;
   std::array<Shard, kNeuralShards> shards_;
 };
