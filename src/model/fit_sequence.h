@@ -30,31 +30,28 @@ template <class Options>
 class FittedSequence final : public SequenceTask {
  public:
   FittedSequence(const Options& options, const TrainingSet& set, const KnownItems& known,
-                 const SequenceNetwork& network, const nn::Parameters& parameters,
-                 MakeNetwork<Options> make, Hidden hidden)
+                 const SequenceNetwork& network, MakeNetwork<Options> make, Hidden hidden)
       : SequenceTask(options, set, known, network,
                      hidden.share > 0 ? Prediction::kHidden : Prediction::kNext, hidden.share),
         options_(options),
         known_(known),
-        parameters_(parameters),
         make_(make),
         ends_hidden_(hidden.share > 0) {}
 
-  // A copy of the present parameters.
-  Result<std::unique_ptr<const Model>> finished() override {
+  Result<std::unique_ptr<const Model>> finished(const nn::Parameters& parameters) override {
     SequenceRecommender::Parts parts;
     parts.known = known_;
     parts.ends_hidden = ends_hidden_;
+    // The network's ids are the same for every set of its parameters.
     parts.network =
         make_(options_, std::int64_t{known_.items()} + (ends_hidden_ ? 1 : 0), parts.parameters);
-    parts.parameters.copy_from(parameters_);
+    parts.parameters = nn::Parameters(parameters);
     return finish_sequence(options_, std::move(parts));
   }
 
  private:
   const Options& options_;
   const KnownItems& known_;
-  const nn::Parameters& parameters_;
   MakeNetwork<Options> make_;
   bool ends_hidden_;
 };
@@ -68,7 +65,7 @@ Result<std::unique_ptr<const Model>> fit_sequence(const Run& run, const Options&
   const auto network =
       make(options, std::int64_t{known.items()} + (hidden.share > 0 ? 1 : 0), parameters);
   network->initialize(parameters, run.random.fork("parameters"));
-  FittedSequence<Options> task(options, set, known, *network, parameters, make, hidden);
+  FittedSequence<Options> task(options, set, known, *network, make, hidden);
   return fit_neural(run, set, {Options::kName, options, write_options(options), parameters, task});
 }
 

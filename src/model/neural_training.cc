@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 #include "base/json.h"
@@ -50,6 +52,35 @@ std::string fingerprint_of(const Run& run, const TrainingSet& set, const NeuralF
   return f.text();
 }
 
+// A moving average of parameters. It is brought up to date every few steps, which is as good and
+// costs less; at first it forgets faster, so that the beginning does not weigh.
+class MovingAverage {
+ public:
+  MovingAverage(const nn::Parameters& parameters, double keep)
+      : average_(parameters), keep_(std::pow(keep, kEvery)) {}
+
+  void step(ThreadPool& pool, const nn::Parameters& parameters, std::int64_t steps) {
+    if (steps % kEvery != 0) return;
+    const auto t = static_cast<double>(steps) / kEvery;
+    const auto keep = static_cast<float>(std::min(keep_, t / (t + 9)));
+    for (std::size_t p = 0; p < parameters.size(); ++p) {
+      const nn::ParameterId id{static_cast<std::int32_t>(p)};
+      const float* from = parameters[id].data();
+      float* to = average_[id].data();
+      const auto numbers = static_cast<std::int64_t>(parameters[id].bytes() / sizeof(float));
+      parallel_for(pool, numbers, 1 << 16, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) to[i] = from[i] + keep * (to[i] - from[i]);
+      });
+    }
+  }
+  nn::Parameters& parameters() { return average_; }
+
+ private:
+  static constexpr int kEvery = 8;  // steps
+  nn::Parameters average_;
+  const double keep_;
+};
+
 nn::Schedule schedule_of(const std::string& name) {
   if (name == "linear") return nn::Schedule::kLinear;
   return name == "cosine" ? nn::Schedule::kCosine : nn::Schedule::kConstant;
@@ -68,6 +99,7 @@ class NeuralTrainer {
         order_(static_cast<std::size_t>(fit.task.examples())),
         batches_(
             static_cast<int>((fit.task.examples() + fit.options.batch - 1) / fit.options.batch)) {
+    if (fit.options.average > 0) average_.emplace(fit.parameters, fit.options.average);
     for (int s = 0; s < kNeuralShards; ++s) {
       tapes_.push_back(std::make_unique<nn::Tape>(fit.parameters));
       views_.push_back(tapes_.back().get());
@@ -77,7 +109,8 @@ class NeuralTrainer {
   Result<std::unique_ptr<const Model>> train() {
     Epochs epochs(
         run_, set_.validator, fit_.name, fit_.options.epochs,
-        [this] { return fit_.task.finished(); }, fit_.options.measure_every);
+        [this] { return fit_.task.finished(average_ ? average_->parameters() : fit_.parameters); },
+        fit_.options.measure_every);
     if (set_.checkpoint != nullptr) VT_TRY(resume(epochs));
     while (epochs.next()) {
       begin_epoch(epochs.done());
@@ -121,7 +154,10 @@ class NeuralTrainer {
     const double share =
         nn::schedule_share(schedule_, optimizer_.steps(), fit_.options.warmup, steps);
     const Status done = optimizer_.step(run_.pool, views_, share);
-    if (done.ok()) return {};
+    if (done.ok()) {
+      if (average_) average_->step(run_.pool, fit_.parameters, optimizer_.steps());
+      return {};
+    }
     std::string message = fmt::format("epoch {}: {}", epoch + 1, done.error().message);
     if (set_.checkpoint != nullptr && file_exists_)
       message += "; " + set_.checkpoint->path() + " holds the last state that was kept before";
@@ -129,9 +165,9 @@ class NeuralTrainer {
   }
 
   Status save(const Epochs& epochs) {
-    std::string_view prefix = "parameters";
     VT_TRY(set_.checkpoint->save(fingerprint(), [&](ArchiveWriter& writer) {
-      fit_.parameters.save(writer, prefix);
+      fit_.parameters.save(writer, "parameters");
+      if (average_) average_->parameters().save(writer, "average");
       optimizer_.save(writer, "optimizer");
       writer.document("epoch", epochs.done());
       writer.document("batch", next_batch_ + 1);
@@ -160,6 +196,7 @@ class NeuralTrainer {
       return Error{Code::kCorrupt, set_.checkpoint->path() + " names no place in the training"};
     }
     VT_TRY(fit_.parameters.load(*reader, "parameters"));
+    if (average_) VT_TRY(average_->parameters().load(*reader, "average"));
     VT_TRY(optimizer_.load(*reader, "optimizer"));
     if (set_.validator != nullptr) {
       VT_TRY(const Value state, reader->document("validator"));
@@ -189,6 +226,7 @@ class NeuralTrainer {
   const TrainingSet& set_;
   const NeuralFit& fit_;
   nn::Optimizer optimizer_;
+  std::optional<MovingAverage> average_;
   const nn::Schedule schedule_;
   std::vector<std::uint32_t> order_;
   const int batches_;  // of an epoch
@@ -207,10 +245,11 @@ Result<std::unique_ptr<const Model>> fit_neural(const Run& run, const TrainingSe
   return NeuralTrainer(run, set, fit).train();
 }
 
-// Values, two moments, and two models (the best so far and the one that is measured), each of which
-// keeps the item vectors twice; of whole matrices also a gradient for each shard and their sum.
+// Values, their average, two moments, and two models (the best so far and the one that is
+// measured), each of which keeps the item vectors twice; of whole matrices also a gradient for each
+// shard and their sum.
 double neural_bytes(double by_rows, double whole) {
-  return 4 * (by_rows * (3 + 4) + whole * (3 + 4 + kNeuralShards + 1));
+  return 4 * (by_rows * (4 + 4) + whole * (4 + 4 + kNeuralShards + 1));
 }
 
 }  // namespace vitrine

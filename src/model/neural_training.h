@@ -1,6 +1,8 @@
 // The loop that all neural models share: examples in an order of their own each epoch, batches
 // whose shards go through one tape each, a step of Adam, early stopping through the validator, a
-// checkpoint now and then, and exact resumption from it.
+// checkpoint now and then, and exact resumption from it. A moving average of the parameters
+// (Polyak, Juditsky 1992; as an exponential one, Tarvainen, Valpola 2017) may answer instead of the
+// last.
 //
 // Everything drawn is a function of (seed, epoch, batch): the same bytes for any number of threads,
 // and for a fit that was killed and taken up again.
@@ -28,6 +30,7 @@ struct NeuralOptions {
   int warmup = 0;
   double weight_decay = 0;
   double clip = 0;
+  double average = 0;
   int measure_every = 1;
   int memory_limit_mb = 8192;
 
@@ -43,6 +46,9 @@ struct NeuralOptions {
         Field{"warmup", &O::warmup, 0, 1'000'000, "steps in which the learning rate rises"},
         Field{"weight_decay", &O::weight_decay, 0.0, 1.0, "of AdamW"},
         Field{"clip", &O::clip, 0.0, 1e6, "bound of the gradient's norm; 0: none"},
+        Field{"average", &O::average, 0.0, 0.9999,
+              "answer by a moving average of the parameters that keeps this share in a step; 0: by "
+              "the last ones"},
         Field{"measure_every", &O::measure_every, 1, 10'000,
               "epochs between two measurements, where fitting may stop early"},
         Field{"memory_limit_mb", &O::memory_limit_mb, 1, 1 << 24,
@@ -63,8 +69,8 @@ class NeuralTask {
   // Writes the loss of a shard's examples on its tape, as its share of the batch's. Shards run at
   // once, from several threads; what a shard keeps (ids, weights) must live until the next batch.
   virtual void build(nn::Tape& tape, int shard, std::span<const std::uint32_t> examples) = 0;
-  // A finished model of the present parameters.
-  virtual Result<std::unique_ptr<const Model>> finished() = 0;
+  // A finished model of these parameters, which are the present ones or an average.
+  virtual Result<std::unique_ptr<const Model>> finished(const nn::Parameters& parameters) = 0;
 };
 
 struct NeuralFit {

@@ -8,6 +8,14 @@
 
 namespace vitrine::nn {
 
+Parameters::Parameters(const Parameters& other) {
+  for (const Parameter& p : other.all_) {
+    Matrix value(p.value.rows(), p.value.cols());
+    std::copy_n(p.value.data(), p.value.bytes() / sizeof(float), value.data());
+    all_.push_back({p.name, std::move(value), p.update});
+  }
+}
+
 ParameterId Parameters::add(std::string name, std::int64_t rows, std::int64_t cols, Update update) {
   for (const Parameter& p : all_) VT_CHECK(p.name != name);
   all_.push_back({std::move(name), Matrix(rows, cols), update});
@@ -40,16 +48,6 @@ void Parameters::fill(ParameterId id, float number) {
   Matrix& value = (*this)[id];
   for (std::int64_t r = 0; r < value.rows(); ++r) {
     std::fill(value.row(r).begin(), value.row(r).end(), number);
-  }
-}
-
-void Parameters::copy_from(const Parameters& other) {
-  VT_CHECK(size() == other.size());
-  for (std::size_t p = 0; p < all_.size(); ++p) {
-    const Matrix& from = other.all_[p].value;
-    Matrix& to = all_[p].value;
-    VT_CHECK(to.rows() == from.rows() && to.cols() == from.cols());
-    std::copy_n(from.data(), from.bytes() / sizeof(float), to.data());
   }
 }
 

@@ -23,6 +23,11 @@ enum class Update { kWhole, kRows };
 
 class Parameters {
  public:
+  Parameters() = default;
+  Parameters(Parameters&&) = default;
+  explicit Parameters(const Parameters& other);  // copies are asked for by name
+  Parameters& operator=(Parameters&&) = default;
+
   // Zero-filled. Names differ.
   ParameterId add(std::string name, std::int64_t rows, std::int64_t cols,
                   Update update = Update::kWhole);
@@ -39,8 +44,6 @@ class Parameters {
   // The deviation sqrt(2 / (rows + cols)) of Glorot and Bengio (AISTATS 2010).
   void fill_glorot(ParameterId id, const Random& random);
   void fill(ParameterId id, float value);
-  // Of the same shapes (VT_CHECK).
-  void copy_from(const Parameters& other);
 
   // Under archive names "PREFIX/NAME". Loading wants the same names and shapes, and finite numbers:
   // kCorrupt otherwise.
