@@ -38,37 +38,74 @@ void subtract_log_q(const Candidates& c, std::int64_t rows, std::int64_t candida
 
 }  // namespace
 
+namespace {
+
+// Rows whose scores stay in the second-level cache between the products and the loss.
+constexpr std::int64_t kScoresOfBlock = 1 << 18, kRowsLeast = 16;
+
+struct LossBlock {
+  std::int64_t first, rows, width, candidates;
+  float sharpness;
+};
+
+// Scores of some rows, their loss, and, where `d_hidden` is not null, the gradients of the three.
+double block_loss(const Operations& ops, const Candidates& c, const LossBlock& b,
+                  const float* hidden, const float* right, MatrixView<const float> wrong,
+                  float* scores, float* d_hidden, float* d_right, float* d_wrong) {
+  float right_scores[kScoresOfBlock / 1024 + kRowsLeast];
+  const float* h = hidden + b.first * b.width;
+  const float* r = right + b.first * b.width;
+  const auto first = static_cast<std::size_t>(b.first), rows = static_cast<std::size_t>(b.rows);
+  Candidates own = c;
+  own.weights = c.weights.subspan(first, rows);
+  own.right_ids = c.right_ids.subspan(first, rows);
+  if (!c.right_log_q.empty()) own.right_log_q = c.right_log_q.subspan(first, rows);
+  ops.dot_rows(b.rows, b.width, h, r, right_scores);
+  for (std::int64_t i = 0; i < b.rows; ++i) right_scores[i] *= b.sharpness;
+  ops.gemm(false, true, b.rows, b.candidates, b.width, b.sharpness, h, b.width, wrong.data,
+           wrong.stride, 0, scores, b.candidates);
+  subtract_log_q(own, b.rows, b.candidates, right_scores, scores);
+  leave_out_right(own, b.rows, b.candidates, scores);
+  const double loss = ops.candidate_loss(c.loss, c.beta, b.rows, b.candidates, own.weights.data(),
+                                         right_scores, scores);
+  if (d_hidden == nullptr) return loss;
+  float* d_h = d_hidden + b.first * b.width;
+  ops.gemm(false, false, b.rows, b.width, b.candidates, b.sharpness, scores, b.candidates,
+           wrong.data, wrong.stride, 1, d_h, b.width);
+  ops.gemm(true, false, b.candidates, b.width, b.rows, b.sharpness, scores, b.candidates, h,
+           b.width, 1, d_wrong, wrong.stride);
+  for (std::int64_t i = 0; i < b.rows; ++i) {
+    const float g = right_scores[i] * b.sharpness;
+    ops.add_scaled(b.width, g, r + i * b.width, d_h + i * b.width);
+    ops.add_scaled(b.width, g, h + i * b.width, d_right + (b.first + i) * b.width);
+  }
+  return loss;
+}
+
+}  // namespace
+
+// The gradients are made at once, while the scores of a block are at hand: a loss is the end.
 void candidate_loss(Tape& t, Var hidden, Var right, Var wrong, const Candidates& c) {
   const std::int64_t rows = t.rows(hidden), width = t.cols(hidden), count = t.rows(wrong);
   VT_CHECK(t.rows(right) == rows && t.cols(right) == width && t.cols(wrong) == width);
   VT_CHECK(static_cast<std::int64_t>(c.weights.size()) == rows &&
            static_cast<std::int64_t>(c.right_ids.size()) == rows &&
            static_cast<std::int64_t>(c.wrong_ids.size()) == count);
-  const Operations& ops = t.operations();
-  float* right_scores = t.scratch(rows);
-  float* wrong_scores = t.scratch(rows * count);
-  const float sharpness = 1 / c.temperature;
-  ops.dot_rows(rows, width, t.value(hidden), t.value(right), right_scores);
-  for (std::int64_t r = 0; r < rows; ++r) right_scores[r] *= sharpness;
-  ops.gemm(false, true, rows, count, width, sharpness, t.value(hidden), width, t.value(wrong),
-           t.stride(wrong), 0, wrong_scores, count);
-  subtract_log_q(c, rows, count, right_scores, wrong_scores);
-  leave_out_right(c, rows, count, wrong_scores);
-  const double loss =
-      ops.candidate_loss(c.loss, c.beta, rows, count, c.weights.data(), right_scores, wrong_scores);
-  t.add_loss(loss, [=](Tape& b) {
-    const Operations& o = b.operations();
-    float *d_hidden = b.gradient(hidden), *d_right = b.gradient(right);
-    o.gemm(false, false, rows, width, count, sharpness, wrong_scores, count, b.value(wrong),
-           b.stride(wrong), 1, d_hidden, width);
-    o.gemm(true, false, count, width, rows, sharpness, wrong_scores, count, b.value(hidden), width,
-           1, b.gradient(wrong), b.stride(wrong));
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const float g = right_scores[r] * sharpness;
-      o.add_scaled(width, g, b.value(right) + r * width, d_hidden + r * width);
-      o.add_scaled(width, g, b.value(hidden) + r * width, d_right + r * width);
-    }
-  });
+  const std::int64_t block = std::max(
+      kRowsLeast, std::min<std::int64_t>(kScoresOfBlock / 1024,
+                                         kScoresOfBlock / std::max<std::int64_t>(1, count)));
+  float* scores = t.scratch(std::min(block, rows) * count);
+  const bool learns = t.training();
+  float* d_hidden = learns ? t.gradient(hidden) : nullptr;
+  float* d_right = learns ? t.gradient(right) : nullptr;
+  float* d_wrong = learns ? t.gradient(wrong) : nullptr;
+  double loss = 0;
+  for (std::int64_t first = 0; first < rows; first += block) {
+    const LossBlock b{first, std::min(block, rows - first), width, count, 1 / c.temperature};
+    loss += block_loss(t.operations(), c, b, t.value(hidden), t.value(right), t.view(wrong), scores,
+                       d_hidden, d_right, d_wrong);
+  }
+  t.add_loss(loss);
 }
 
 void in_batch_loss(Tape& t, Var hidden, Var right, Candidates candidates) {

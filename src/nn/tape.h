@@ -91,7 +91,8 @@ class Tape {
     node(v).closure = new (arena_.allocate(sizeof(Back))) Back(back);
     node(v).back = [](Tape& tape, void* closure) { (*static_cast<Back*>(closure))(tape); };
   }
-  // Part of what is minimised; its gradient starts in `back`.
+  // Part of what is minimised. Its gradient is added at once to what it was made of, or in `back`.
+  void add_loss(double value) { loss_ += value; }
   template <class Back>
   void add_loss(double value, Back back) {
     loss_ += value;
