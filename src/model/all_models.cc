@@ -11,6 +11,7 @@
 #include "model/item_knn.h"
 #include "model/lightgcn.h"
 #include "model/mf.h"
+#include "model/mult_vae.h"
 #include "model/node_embedding.h"
 #include "model/popularity.h"
 #include "model/rp3beta.h"
@@ -87,6 +88,8 @@ constexpr ModelKind kModels[] = {
         "the next item from the order of a history: a transformer; minutes of training"),
     row<Bert4recOptions, fit_bert4rec, load_bert4rec>(
         "hidden items from all around them: a transformer that looks both ways"),
+    row<MultVaeOptions, fit_mult_vae, load_mult_vae>(
+        "an autoencoder of what a person took, with a multinomial likelihood"),
     row<BasketOptions, fit_basket, load_basket>(
         "the next basket, buying again included: own, neighbours' and everyone's frequencies"),
     row<NodeEmbeddingOptions, fit_node_embedding, load_node_embedding>(

@@ -1,17 +1,8 @@
 #include "model/fit_sequence.h"
 
 #include <string>
-#include <vector>
 
 namespace vitrine {
-
-KnownItems known_items(const Interactions& interactions) {
-  std::vector<std::uint32_t> seen;
-  for (std::uint32_t i = 0; i < interactions.items; ++i) {
-    if (!interactions.by_item.row(i).empty()) seen.push_back(i);
-  }
-  return KnownItems(seen, interactions.items);
-}
 
 Status check_heads(std::string_view model, int factors, int heads) {
   if (factors % heads == 0) return {};

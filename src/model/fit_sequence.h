@@ -11,9 +11,6 @@
 
 namespace vitrine {
 
-// Items that somebody took, ascending.
-KnownItems known_items(const Interactions& interactions);
-
 // kInvalid unless `heads` divides `factors`.
 Status check_heads(std::string_view model, int factors, int heads);
 // The same as kCorrupt: of an archive.
@@ -60,7 +57,7 @@ template <class Options>
 Result<std::unique_ptr<const Model>> fit_sequence(const Run& run, const Options& options,
                                                   const TrainingSet& set, MakeNetwork<Options> make,
                                                   Hidden hidden) {
-  const KnownItems known = known_items(set.interactions);
+  const KnownItems known = KnownItems::of(set.interactions);
   nn::Parameters parameters;
   const auto network =
       make(options, std::int64_t{known.items()} + (hidden.share > 0 ? 1 : 0), parameters);

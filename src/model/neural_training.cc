@@ -132,6 +132,10 @@ class NeuralTrainer {
     epoch_random_ = run_.random.fork("epochs").fork(static_cast<std::uint64_t>(epoch));
     std::iota(order_.begin(), order_.end(), 0u);
     shuffle(order_, epoch_random_.fork("order"));
+    fit_.task.begin_epoch(epoch);
+    frozen_.clear();
+    for (std::size_t p = 0; p < fit_.parameters.size(); ++p)
+      frozen_.push_back(!fit_.task.learns({static_cast<std::int32_t>(p)}));
   }
 
   Status step(int epoch) {
@@ -153,7 +157,7 @@ class NeuralTrainer {
     const std::int64_t steps = std::int64_t{fit_.options.epochs} * batches_;
     const double share =
         nn::schedule_share(schedule_, optimizer_.steps(), fit_.options.warmup, steps);
-    const Status done = optimizer_.step(run_.pool, views_, share);
+    const Status done = optimizer_.step(run_.pool, views_, share, frozen_);
     if (done.ok()) {
       if (average_) average_->step(run_.pool, fit_.parameters, optimizer_.steps());
       return {};
@@ -168,6 +172,7 @@ class NeuralTrainer {
     VT_TRY(set_.checkpoint->save(fingerprint(), [&](ArchiveWriter& writer) {
       fit_.parameters.save(writer, "parameters");
       if (average_) average_->parameters().save(writer, "average");
+      if (fit_.task.kept() != nullptr) fit_.task.kept()->save(writer, "kept");
       optimizer_.save(writer, "optimizer");
       writer.document("epoch", epochs.done());
       writer.document("batch", next_batch_ + 1);
@@ -197,6 +202,7 @@ class NeuralTrainer {
     }
     VT_TRY(fit_.parameters.load(*reader, "parameters"));
     if (average_) VT_TRY(average_->parameters().load(*reader, "average"));
+    if (fit_.task.kept() != nullptr) VT_TRY(fit_.task.kept()->load(*reader, "kept"));
     VT_TRY(optimizer_.load(*reader, "optimizer"));
     if (set_.validator != nullptr) {
       VT_TRY(const Value state, reader->document("validator"));
@@ -229,6 +235,7 @@ class NeuralTrainer {
   std::optional<MovingAverage> average_;
   const nn::Schedule schedule_;
   std::vector<std::uint32_t> order_;
+  std::vector<std::uint8_t> frozen_;  // by parameter, of the present epoch
   const int batches_;  // of an epoch
   int next_batch_ = 0;
   Random epoch_random_{0};

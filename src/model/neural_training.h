@@ -64,6 +64,11 @@ class NeuralTask {
  public:
   virtual ~NeuralTask() = default;
   virtual std::int64_t examples() const = 0;
+  virtual void begin_epoch(int) {}  // from 0
+  // Whether a parameter moves in the present epoch.
+  virtual bool learns(nn::ParameterId) const { return true; }
+  // What else an exact resumption needs; or null.
+  virtual nn::Parameters* kept() { return nullptr; }
   // What a batch's shards share is made here: negatives, the sum of all weights.
   virtual void begin_batch(std::span<const std::uint32_t> examples, const Random& random) = 0;
   // Writes the loss of a shard's examples on its tape, as its share of the batch's. Shards run at

@@ -3,9 +3,7 @@
 // item's vector (of their directions where `cosine` is set).
 //
 // A history without an item that training knew gives an empty list; items that nobody took in
-// training are not listed and score 0. Histories go through the network one by one, so that an
-// answer has the same bits alone and in a batch; retrieval is index/scan.h, all queries at once.
-// Once warm, encoding allocates nothing.
+// training are not listed and score 0 (item_vectors.h). Once warm, encoding allocates nothing.
 #pragma once
 
 #include <functional>
@@ -13,10 +11,11 @@
 #include <utility>
 #include <vector>
 
-#include "index/scan.h"
+#include "model/item_vectors.h"
 #include "model/model.h"
 #include "model/options_archive.h"
 #include "model/sequence_network.h"
+#include "model/tape_pool.h"
 
 namespace vitrine {
 
@@ -32,9 +31,7 @@ class SequenceRecommender {
     bool ends_hidden = false;  // a hidden token follows the history: its state answers
   };
   // kInvalid when the parameters are not finite.
-  static Result<SequenceRecommender> create(Parts parts);
-  SequenceRecommender(SequenceRecommender&&) noexcept;
-  ~SequenceRecommender();
+  static Result<std::unique_ptr<const SequenceRecommender>> create(Parts parts);
 
   void retrieve(std::span<const Query> queries, std::span<const ItemMask> masks, int n,
                 CandidateBlock& out) const;
@@ -47,16 +44,12 @@ class SequenceRecommender {
 
   // Archive names begin with "network/"; "seen" are the known items.
   void save(ArchiveWriter& writer) const;
-  // Fills in what create() wants from an archive; `parts` holds the network and its parameters.
-  static Result<KnownItems> load_known(const ArchiveReader& reader, std::uint32_t items);
 
  private:
   explicit SequenceRecommender(Parts parts);
-  struct Tapes;
-  Parts parts_;
-  Matrix vectors_;  // by item: what scores
-  std::unique_ptr<const PackedItems> packed_;
-  std::unique_ptr<Tapes> tapes_;
+  const Parts parts_;
+  const ItemVectors vectors_;
+  mutable TapePool<SequenceTokens> tapes_;
 };
 
 // The model around it. Options have kName, fields() and the members of SequenceOptions;
@@ -64,25 +57,25 @@ class SequenceRecommender {
 template <class Options>
 class SequenceModel final : public Model {
  public:
-  SequenceModel(Options options, SequenceRecommender recommender)
+  SequenceModel(Options options, std::unique_ptr<const SequenceRecommender> recommender)
       : options_(std::move(options)), recommender_(std::move(recommender)) {}
   void retrieve(std::span<const Query> queries, std::span<const ItemMask> masks, int n,
                 CandidateBlock& out) const override {
-    recommender_.retrieve(queries, masks, n, out);
+    recommender_->retrieve(queries, masks, n, out);
   }
   void score(const Query& query, std::span<const ItemIndex> items,
              std::span<float> scores) const override {
-    recommender_.score(query, items, scores);
+    recommender_->score(query, items, scores);
   }
   void save(ArchiveWriter& writer) const override {
-    save_options(writer, options_, recommender_.items());
-    recommender_.save(writer);
+    save_options(writer, options_, recommender_->items());
+    recommender_->save(writer);
   }
-  const SequenceRecommender& recommender() const { return recommender_; }
+  const SequenceRecommender& recommender() const { return *recommender_; }
 
  private:
   Options options_;
-  SequenceRecommender recommender_;
+  std::unique_ptr<const SequenceRecommender> recommender_;
 };
 
 // How an options struct becomes a network over `rows` rows of an item embedding.
@@ -105,7 +98,7 @@ Result<std::unique_ptr<const Model>> load_sequence(const ArchiveReader& reader,
                                                    MakeNetwork<Options> make, bool ends_hidden) {
   VT_TRY(auto saved, load_options<Options>(reader));
   SequenceRecommender::Parts parts;
-  VT_TRY(parts.known, SequenceRecommender::load_known(reader, saved.second));
+  VT_TRY(parts.known, KnownItems::load(reader, saved.second));
   // The one size that is not bounded by the options' ranges: checked before memory is taken.
   VT_TRY(const auto shape, reader.shape("network/items"));
   const std::int64_t rows = std::int64_t{saved.second} + (ends_hidden ? 1 : 0);

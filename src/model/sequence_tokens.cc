@@ -33,11 +33,6 @@ bool SequenceTokens::end() {
   return true;
 }
 
-KnownItems::KnownItems(std::span<const std::uint32_t> seen, std::uint32_t items)
-    : seen_(seen.begin(), seen.end()), flags_(items, 0) {
-  for (const std::uint32_t item : seen) flags_[item] = 1;
-}
-
 std::size_t add_events(SequenceTokens& tokens, std::span<const HistoryEvent> history,
                        const KnownItems& known, int length) {
   const auto counts = [&](const HistoryEvent& e) { return known.has(e.item) && e.weight > 0; };
@@ -50,12 +45,6 @@ std::size_t add_events(SequenceTokens& tokens, std::span<const HistoryEvent> his
     latest = e;
   }
   return latest;
-}
-
-bool add_history(SequenceTokens& tokens, std::span<const HistoryEvent> history,
-                 const KnownItems& known, int length) {
-  add_events(tokens, history, known, length);
-  return tokens.end();
 }
 
 }  // namespace vitrine

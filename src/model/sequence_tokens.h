@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/query.h"
+#include "model/known_items.h"
 
 namespace vitrine {
 
@@ -27,26 +28,9 @@ struct SequenceTokens {
   bool end();
 };
 
-// Which items a sequence model knows: those that somebody took in training. By item.
-class KnownItems {
- public:
-  KnownItems() = default;
-  KnownItems(std::span<const std::uint32_t> seen, std::uint32_t items);
-  bool has(ItemIndex item) const { return raw(item) < flags_.size() && flags_[raw(item)] != 0; }
-  std::span<const std::uint32_t> seen() const { return seen_; }  // ascending
-  std::uint32_t items() const { return static_cast<std::uint32_t>(flags_.size()); }
-
- private:
-  std::vector<std::uint32_t> seen_;
-  std::vector<std::uint8_t> flags_;
-};
-
 // Tokens of the latest `length` events of known items with a weight above 0, without closing the
 // history; the place of the latest of them, history.size() where there is none.
 std::size_t add_events(SequenceTokens& tokens, std::span<const HistoryEvent> history,
                        const KnownItems& known, int length);
-// The same, closed; whether there were any.
-bool add_history(SequenceTokens& tokens, std::span<const HistoryEvent> history,
-                 const KnownItems& known, int length);
 
 }  // namespace vitrine

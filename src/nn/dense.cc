@@ -86,6 +86,32 @@ Var linear(Tape& t, Var x, ParameterId weight, ParameterId bias) {
   return y;
 }
 
+Var add_row(Tape& t, Var x, ParameterId row) {
+  const Var y = copy_of(t, x);
+  t.operations().add_to_rows(t.rows(x), t.cols(x), t.parameters()[row].data(), t.value(y));
+  t.on_backward(y, [=](Tape& b) {
+    b.operations().add_scaled(b.size(y), 1, b.gradient(y), b.gradient(x));
+    b.operations().sum_rows(b.rows(y), b.cols(y), b.gradient(y), b.parameter_gradient(row));
+  });
+  return y;
+}
+
+Var products(Tape& t, Var a, Var b) {
+  VT_CHECK(t.cols(a) == t.cols(b));
+  const std::int64_t rows = t.rows(a), cols = t.rows(b), width = t.cols(a);
+  const Var y = t.make(rows, cols);
+  t.operations().gemm(false, true, rows, cols, width, 1, t.value(a), t.stride(a), t.value(b),
+                      t.stride(b), 0, t.value(y), cols);
+  t.on_backward(y, [=](Tape& s) {
+    const Operations& ops = s.operations();
+    ops.gemm(false, false, rows, width, cols, 1, s.gradient(y), cols, s.value(b), s.stride(b), 1,
+             s.gradient(a), s.stride(a));
+    ops.gemm(true, false, cols, width, rows, 1, s.gradient(y), cols, s.value(a), s.stride(a), 1,
+             s.gradient(b), s.stride(b));
+  });
+  return y;
+}
+
 Var add(Tape& t, Var a, Var b) {
   check_same(t, a, b);
   const Var y = copy_of(t, a);

@@ -17,6 +17,9 @@ Var bag(Tape& tape, ParameterId table, std::span<const std::uint32_t> offsets,
         std::span<const std::uint32_t> ids, std::span<const float> weights);
 // x W + b, where W is (in x out) and b (1 x out), or does not exist.
 Var linear(Tape& tape, Var x, ParameterId weight, ParameterId bias = {});
+Var add_row(Tape& tape, Var x, ParameterId row);  // to each row
+// a b^T: rows of `a` against rows of `b`.
+Var products(Tape& tape, Var a, Var b);
 Var add(Tape& tape, Var a, Var b);
 Var multiply(Tape& tape, Var a, Var b);  // elementwise
 Var scale(Tape& tape, Var x, float factor);

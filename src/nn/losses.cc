@@ -119,6 +119,10 @@ void multinomial_loss(Tape& t, Var logits, const MultinomialTargets& targets, fl
   VT_CHECK(static_cast<std::int64_t>(targets.offsets.size()) == rows + 1);
   float* log_sums = t.scratch(rows);
   float* totals = t.scratch(rows);
+  if (!targets.log_q.empty()) {
+    for (std::int64_t r = 0; r < rows; ++r)
+      t.operations().add_scaled(cols, -1, targets.log_q.data(), t.value(logits) + r * cols);
+  }
   double loss = 0;
   // The right items' logits first: the softmax overwrites them.
   for (std::int64_t r = 0; r < rows; ++r) {

@@ -34,10 +34,13 @@ void in_batch_loss(Tape& tape, Var hidden, Var right, Candidates candidates);
 
 // -weight * sum over a row's own items of amounts * ln softmax(logits): multinomial likelihood
 // (Liang et al., WWW 2018). Items of row r are ids[offsets[r] .. offsets[r + 1]), columns of
-// logits. `logits` is overwritten in training.
+// logits. Where the columns are a sample, `log_q` is the logarithm of the probability that each was
+// in it, and is taken off its logits: the sum over the sample then estimates that over all.
+// `logits` is overwritten.
 struct MultinomialTargets {
   std::span<const std::uint32_t> offsets, ids;
   std::span<const float> amounts;
+  std::span<const float> log_q = {};  // by column, or none
 };
 void multinomial_loss(Tape& tape, Var logits, const MultinomialTargets& targets, float weight);
 

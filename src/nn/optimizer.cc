@@ -110,7 +110,8 @@ double Optimizer::squares() const {
   return sum;
 }
 
-Status Optimizer::step(ThreadPool& pool, std::span<Tape* const> tapes, double share) {
+Status Optimizer::step(ThreadPool& pool, std::span<Tape* const> tapes, double share,
+                       std::span<const std::uint8_t> frozen) {
   add_up_whole(pool, tapes);
   add_up_rows(tapes);
   double loss = 0;
@@ -133,6 +134,7 @@ Status Optimizer::step(ThreadPool& pool, std::span<Tape* const> tapes, double sh
                       static_cast<float>(clipped ? options_.clip / norm : 1)};
   const Operations& ops = operations();
   for (std::size_t p = 0; p < whole_.size(); ++p) {
+    if (!frozen.empty() && frozen[p] != 0) continue;
     Matrix& value = (*parameters_)[id_of(p)];
     Moments& m = moments_[p];
     if (whole_[p] != nullptr) {

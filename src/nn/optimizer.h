@@ -35,8 +35,9 @@ class Optimizer {
   Optimizer(Parameters& parameters, const AdamOptions& options);
 
   // One step with `share` of the rate. kInvalid where the loss or the gradient is not finite: the
-  // parameters are then as before.
-  Status step(ThreadPool& pool, std::span<Tape* const> tapes, double share);
+  // parameters are then as before. `frozen`, by parameter, or none: these stay as they are.
+  Status step(ThreadPool& pool, std::span<Tape* const> tapes, double share,
+              std::span<const std::uint8_t> frozen = {});
   std::int64_t steps() const { return steps_; }
   double bytes() const;
 

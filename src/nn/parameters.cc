@@ -28,6 +28,12 @@ double Parameters::bytes() const {
   return sum;
 }
 
+bool Parameters::finite() const {
+  return std::all_of(all_.begin(), all_.end(), [](const Parameter& p) {
+    return all_finite({p.value.data(), p.value.bytes() / sizeof(float)});
+  });
+}
+
 void Parameters::fill_normal(ParameterId id, const Random& random, double deviation) {
   Matrix& value = (*this)[id];
   const Random own = random.fork(name(id));

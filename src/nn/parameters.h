@@ -38,6 +38,7 @@ class Parameters {
   const std::string& name(ParameterId id) const { return all_[place(id)].name; }
   Update update(ParameterId id) const { return all_[place(id)].update; }
   double bytes() const;
+  bool finite() const;
 
   // Normal draws of a stream that carries the parameter's name.
   void fill_normal(ParameterId id, const Random& random, double deviation);

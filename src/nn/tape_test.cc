@@ -152,6 +152,10 @@ TEST(Tape, LinearAndLayerNorm) {
   });
   expect_right_gradients(p.parameters,
                          [&](Tape& t) { add_up(t, linear(t, t.parameter(p.a), weight)); });
+  expect_right_gradients(p.parameters, [&](Tape& t) {
+    add_up(t, products(t, whole(t, p.a), t.parameter(p.b)));
+    add_up(t, add_row(t, linear(t, whole(t, p.b), weight), shift));
+  });
 }
 
 TEST(Tape, Embeddings) {
@@ -279,10 +283,13 @@ TEST(Tape, SoftmaxLossIsItsDefinition) {
 TEST(Tape, LikelihoodsAndDivergence) {
   static constexpr std::uint32_t kOffsets[] = {0, 2, 2, 5}, kIds[] = {1, 4, 0, 2, 3};
   static constexpr float kAmounts[] = {1, 2, 0.5f, 1, 1}, kWeights[] = {1, 2, 0.3f};
-  static constexpr float kLabels[] = {1, 0, 1};
+  static constexpr float kLabels[] = {1, 0, 1}, kLogQ[] = {0, -1, 0.5f, 0, -2};
   Pair p(3, 5);
   expect_right_gradients(p.parameters, [&](Tape& t) {
     multinomial_loss(t, whole(t, p.a), {kOffsets, kIds, kAmounts}, 0.7f);
+  });
+  expect_right_gradients(p.parameters, [&](Tape& t) {
+    multinomial_loss(t, whole(t, p.a), {kOffsets, kIds, kAmounts, kLogQ}, 0.7f);
   });
   expect_right_gradients(p.parameters, [&](Tape& t) {
     const Var mean = whole(t, p.a), log_variance = whole(t, p.b);
