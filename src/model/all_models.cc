@@ -7,6 +7,7 @@
 #include "model/bpr.h"
 #include "model/content.h"
 #include "model/ease.h"
+#include "model/gru4rec.h"
 #include "model/item_knn.h"
 #include "model/lightgcn.h"
 #include "model/mf.h"
@@ -84,6 +85,8 @@ constexpr ModelKind kModels[] = {
         "what was taken in past sessions that resemble this one: S-KNN, V-SKNN, STAN, VSTAN"),
     row<SasrecOptions, fit_sasrec, load_sasrec>(
         "the next item from the order of a history: a transformer; minutes of training"),
+    row<Gru4RecOptions, fit_gru4rec, load_gru4rec>(
+        "the next item from the order of a history: recurrent units; minutes of training"),
     row<BasketOptions, fit_basket, load_basket>(
         "the next basket, buying again included: own, neighbours' and everyone's frequencies"),
     row<NodeEmbeddingOptions, fit_node_embedding, load_node_embedding>(
