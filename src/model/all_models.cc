@@ -5,6 +5,7 @@
 #include "model/basket.h"
 #include "model/blend.h"
 #include "model/bpr.h"
+#include "model/caser.h"
 #include "model/content.h"
 #include "model/ease.h"
 #include "model/gru4rec.h"
@@ -87,6 +88,8 @@ constexpr ModelKind kModels[] = {
         "the next item from the order of a history: a transformer; minutes of training"),
     row<Gru4RecOptions, fit_gru4rec, load_gru4rec>(
         "the next item from the order of a history: recurrent units; minutes of training"),
+    row<CaserOptions, fit_caser, load_caser>(
+        "the next item from the latest few: convolutions; minutes of training"),
     row<BasketOptions, fit_basket, load_basket>(
         "the next basket, buying again included: own, neighbours' and everyone's frequencies"),
     row<NodeEmbeddingOptions, fit_node_embedding, load_node_embedding>(
