@@ -11,11 +11,11 @@
 namespace vitrine {
 
 struct CaserOptions : SequenceOptions {
-  int recent = 5;
+  int recent = 4;
   int filters = 16;
 
   CaserOptions() {
-    epochs = 20;
+    epochs = 10;
     batch = 128;
     dropout = 0.2;
     negative_exponent = 0.5;

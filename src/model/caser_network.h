@@ -19,7 +19,7 @@ namespace vitrine {
 
 struct CaserShape {
   std::int64_t rows = 0;  // of the item embedding
-  std::int64_t width = 64, recent = 5, filters = 16;
+  std::int64_t width = 64, recent = 4, filters = 16;
   float dropout = 0;
   float deviation = 0.02f;  // of the embedding when it is drawn
 };
