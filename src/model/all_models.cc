@@ -6,8 +6,10 @@
 #include "model/bert4rec.h"
 #include "model/blend.h"
 #include "model/bpr.h"
+#include "model/caser.h"
 #include "model/content.h"
 #include "model/ease.h"
+#include "model/gru4rec.h"
 #include "model/item_knn.h"
 #include "model/lightgcn.h"
 #include "model/mf.h"
@@ -90,6 +92,10 @@ constexpr ModelKind kModels[] = {
         "hidden items from all around them: a transformer that looks both ways"),
     row<MultVaeOptions, fit_mult_vae, load_mult_vae>(
         "an autoencoder of what a person took, with a multinomial likelihood"),
+    row<Gru4RecOptions, fit_gru4rec, load_gru4rec>(
+        "the next item from the order of a history: recurrent units; minutes of training"),
+    row<CaserOptions, fit_caser, load_caser>(
+        "the next item from the latest few: convolutions; minutes of training"),
     row<BasketOptions, fit_basket, load_basket>(
         "the next basket, buying again included: own, neighbours' and everyone's frequencies"),
     row<NodeEmbeddingOptions, fit_node_embedding, load_node_embedding>(

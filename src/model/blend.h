@@ -49,6 +49,7 @@ struct BlendOptions {
   int depth = 500;
   std::string validation = "last";
   double validation_share = 0.1;
+  std::string repeat = "never";
 
   static constexpr std::string_view kName = "blend";
   static constexpr auto fields() {
@@ -61,11 +62,13 @@ struct BlendOptions {
               "what is added up: scores over their deviation, or reciprocal ranks"},
         Field{"depth", &O::depth, 10, 100'000,
               "items of each member's list that deviation and ranks are taken from"},
-        Field{"validation", &O::validation, "last|last_group|time|random",
+        Field{"validation", &O::validation, "last|last_group|time|random|prefixes",
               "what is held out to learn weights: each person's last event or group, the latest "
-              "events, or events at random"},
+              "events, events at random, or the latest sessions, asked after every event"},
         Field{"validation_share", &O::validation_share, 0.001, 0.5,
-              "share of the events that time and random hold out"}};
+              "share of the events that time and random hold out, of the sessions by prefixes"},
+        Field{"repeat", &O::repeat, "never|always",
+              "whether weights are learned to list items of the history, too"}};
   }
 };
 

@@ -158,6 +158,31 @@ TEST(Blend, LearnsWhichMemberIsRight) {
   EXPECT_EQ(setup->members[0].model, nullptr);
 }
 
+// Sessions that come back to their first item: the questions, and with them the weights, are others
+// where items of the history may be the answer.
+TEST(Blend, LearnsFromPrefixesWithAndWithoutRepeats) {
+  std::vector<std::vector<HistoryEvent>> rows;
+  for (std::uint32_t p = 0; p < 200; ++p) {
+    const std::uint32_t own = p * 7 % 20, pair = 20 + 2 * (p % 10);
+    rows.push_back({event_of(own), event_of(pair), event_of(pair + 1), event_of(own)});
+    for (std::uint32_t e = 0; e < 4; ++e) rows.back()[e].group = e;
+  }
+  const Histories histories = testing::make_histories(rows, 0, 40);
+  const QuietRun run;
+  const Interactions interactions = build_interactions(histories, {});
+  const Catalogue catalogue;
+  const auto learned = [&](const char* repeat) {
+    auto setup = read_blend(
+        {{"members", List{"basket", "item_knn"}}, {"validation", "prefixes"}, {"repeat", repeat}});
+    VT_CHECK(setup.ok());
+    const auto weights = learn_weights(run, setup->options, setup->members,
+                                       TrainingSet{histories, interactions, catalogue});
+    VT_CHECK(weights.ok());
+    return (*weights)[0] / (*weights)[1];
+  };
+  EXPECT_NE(learned("always"), learned("never"));
+}
+
 // The members that are asked are fitted on what the final ones are: of old events, which mislead
 // here, little is left.
 TEST(Blend, LearnsOnInteractionsMergedAsTheFinalOnes) {

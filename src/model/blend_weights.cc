@@ -104,7 +104,8 @@ class WeightSearch {
     std::vector<ItemMask> masks(end - begin);
     for (std::size_t i = begin; i < end; ++i) {
       const EvaluationCase c = split[i * split.cases() / questions_.size()];
-      owned.push_back(distinct_items(c.history));
+      owned.emplace_back();
+      if (options_.repeat == "never") owned.back() = distinct_items(c.history);
       truth.emplace_back();
       std::set_difference(c.truth.begin(), c.truth.end(), owned.back().begin(), owned.back().end(),
                           std::back_inserter(truth.back()));

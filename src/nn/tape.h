@@ -102,6 +102,12 @@ class Tape {
     on_backward(end, back);
   }
   float* scratch(std::int64_t numbers);  // until the next begin()
+  // Room for as many, not initialised; until the next begin().
+  template <class T>
+  std::span<T> room(std::size_t count) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    return {static_cast<T*>(arena_.allocate(count * sizeof(T) + 1)), count};
+  }
   template <class T>
   std::span<const T> copy(std::span<const T> values) {
     static_assert(std::is_trivially_copyable_v<T>);
