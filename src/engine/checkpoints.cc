@@ -6,7 +6,7 @@ std::optional<Checkpoint> CheckpointFolder::of(std::string_view model,
                                                std::string_view stage) const {
   if (minutes_ <= 0) return std::nullopt;
   std::string path = folder_ + "/" + std::string(model) + "-" + std::string(stage) + ".vta";
-  return Checkpoint(files_, std::move(path), 60 * minutes_);
+  return Checkpoint(files_, std::move(path), 60 * minutes_, Checkpoint::Afterwards::kKept);
 }
 
 Status CheckpointFolder::clear() const {

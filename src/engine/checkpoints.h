@@ -16,9 +16,10 @@ class CheckpointFolder {
   CheckpointFolder(FileSystem& files, std::string folder, double minutes)
       : files_(files), folder_(std::move(folder)), minutes_(minutes) {}
 
-  // Nothing where fits keep no state.
+  // Nothing where fits keep no state. It is kept when its fit has ended: a training that is killed
+  // later goes on with the next one.
   std::optional<Checkpoint> of(std::string_view model, std::string_view stage) const;
-  // After a training that succeeded: removes what others left, whatever they fitted.
+  // After a training that succeeded: removes all, whoever left it.
   Status clear() const;
 
  private:

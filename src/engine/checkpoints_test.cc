@@ -54,7 +54,7 @@ class Checkpoints : public ::testing::Test {
   }
   static Result<TrainReport> train(Engine& engine, Interrupting& monitor) {
     ThreadPool pool(2);
-    return engine.train(Run{Random(1), pool, monitor}, {true, "", true});
+    return engine.train(vitrine::Run{Random(1), pool, monitor}, {true, "", true});
   }
   std::string published(const Engine& engine) const {
     const std::string place = folder_.file("shop/snapshots/" + engine.status().snapshot);
@@ -86,10 +86,7 @@ TEST_F(Checkpoints, AnInterruptedTrainingGoesOnToTheSameBytes) {
     ASSERT_FALSE(first.ok());
     EXPECT_EQ(first.error().code, Code::kCancelled);
     const Names names = left();
-    if (!names.empty()) {
-      const char* stage = at > half ? "sasrec-final.vta" : "sasrec-validation.vta";
-      EXPECT_EQ(names, Names{stage}) << at;
-    }
+    EXPECT_EQ(at > half + 3, names.size() == 2) << at << ": the validation's stays";
     must(train(*engine, again));
     EXPECT_TRUE(published(*engine) == whole) << "interrupted at " << at;
     EXPECT_EQ(again.heard("sasrec: goes on in epoch"), !names.empty()) << again.notes;
@@ -99,13 +96,29 @@ TEST_F(Checkpoints, AnInterruptedTrainingGoesOnToTheSameBytes) {
   EXPECT_GT(resumed, half / 2);
 }
 
+TEST_F(Checkpoints, ManyInterruptionsEndLikeNone) {
+  const auto engine = shop();
+  Interrupting undisturbed;
+  must(train(*engine, undisturbed));
+  const std::string whole = published(*engine);
+  int interruptions = 0;
+  for (;; ++interruptions) {
+    ASSERT_LT(interruptions, 100) << "it never ends";
+    Interrupting interrupting(9);
+    if (train(*engine, interrupting).ok()) break;
+  }
+  EXPECT_GT(interruptions, 2);
+  EXPECT_TRUE(published(*engine) == whole);
+  EXPECT_TRUE(left().empty());
+}
+
 TEST_F(Checkpoints, ALogThatHasGrownMeansAnew) {
   const auto engine = shop();
   Interrupting interrupting(7), again, fresh;
   ASSERT_FALSE(train(*engine, interrupting).ok());
   ASSERT_EQ(left(), Names{"sasrec-validation.vta"});
   must(engine->add_events(
-      std::vector{purchase("u0", item_id(0, 3), kShopOpens + 200 * kDay, "another")}));
+      std::vector{purchase("u0", item_id(0, 3), kShopOpens + 5 * kDay, "another")}));
   must(train(*engine, again));
   EXPECT_TRUE(again.heard("sasrec-validation.vta is of another fit")) << again.notes;
   EXPECT_FALSE(again.heard("goes on"));

@@ -13,7 +13,7 @@ Checkpoint Checkpoint::of_part(std::string_view name) const {
   std::string path = path_;
   if (path.ends_with(kSuffix)) path.resize(path.size() - kSuffix.size());
   path += "." + std::string(name) + std::string(kSuffix);
-  return {*files_, std::move(path), every_s_};
+  return {*files_, std::move(path), every_s_, afterwards_};
 }
 
 bool Checkpoint::due(double elapsed_s) {

@@ -56,6 +56,17 @@ TEST(Checkpoint, IsReadBackUntilItIsRemoved) {
   EXPECT_TRUE(files.list("folder")->empty());
 }
 
+TEST(Checkpoint, EndsAsItsOwnerWants) {
+  MemoryFiles files;
+  const Checkpoint removed(files, "folder/one.vta", 10);
+  const Checkpoint kept(files, "folder/two.vta", 10, Checkpoint::Afterwards::kKept);
+  for (const Checkpoint& checkpoint : {removed, kept, kept.of_part("member")}) {
+    ASSERT_TRUE(save_number(checkpoint, 1).ok());
+    EXPECT_TRUE(checkpoint.end().ok());
+  }
+  EXPECT_EQ(*files.list("folder"), (std::vector<std::string>{"two.member.vta", "two.vta"}));
+}
+
 TEST(Checkpoint, OfAnotherFitIsOfNoUse) {
   MemoryFiles files;
   const Checkpoint checkpoint(files, "folder/fit.vta", 10);

@@ -99,7 +99,7 @@ class NeuralTrainer {
     auto model = epochs.model();
     if (model.ok() && set_.checkpoint != nullptr) {
       // What stays by accident is no reason to lose the model: it would go on from its end.
-      if (const Status gone = set_.checkpoint->remove(); !gone.ok()) note(gone.error().message);
+      if (const Status gone = set_.checkpoint->end(); !gone.ok()) note(gone.error().message);
     }
     return model;
   }

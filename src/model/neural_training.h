@@ -78,7 +78,7 @@ struct NeuralFit {
 
 // kCancelled, and the error of a checkpoint that cannot be written: the last one then stays.
 // kInvalid, naming epoch and step, where the loss is not finite: a checkpoint then stays, with the
-// last state that was good. It is removed when there is a model.
+// last state that was good. When there is a model it has ended (Checkpoint::end).
 Result<std::unique_ptr<const Model>> fit_neural(const Run& run, const TrainingSet& set,
                                                 const NeuralFit& fit);
 
