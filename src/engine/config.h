@@ -42,7 +42,8 @@ struct TrainOptions {
   double schedule_hours = 0;        // while serving: refit so often; 0: on demand only
   bool warm_start = false;
   int snapshots_kept = 3;
-  int memory_limit_mb = 0;  // of the background process; 0: none
+  int memory_limit_mb = 0;         // of the background process; 0: none
+  double checkpoint_minutes = 10;  // between two writings of a long fit's state; 0: never
   double gate_tolerance =
       0.05;  // publish unless worse than the champion by more than its interval and this share
   double coverage_min =
@@ -63,6 +64,9 @@ struct TrainOptions {
               "older ones are removed after publication"},
         Field{"memory_limit_mb", &O::memory_limit_mb, 0, 1 << 24,
               "data that training in the background may hold; 0: no limit"},
+        Field{"checkpoint_minutes", &O::checkpoint_minutes, 0.0, 1e5,
+              "a neural model that is fitted longer keeps its state so often, and goes on from it "
+              "after a kill; 0: never"},
         Field{"gate_tolerance", &O::gate_tolerance, 0.0, 1.0,
               "relative loss against the published snapshot that is let through"},
         Field{"coverage_min", &O::coverage_min, 0.0, 1.0,

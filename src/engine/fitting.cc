@@ -5,11 +5,11 @@
 namespace vitrine {
 
 Result<FittedModel> fit_model(const Run& run, const ModelConfig& config, const FitInput& input,
-                              Validator* validator, const Model* previous) {
+                              Validator* validator, const Model* previous, Checkpoint* checkpoint) {
   VT_TRY(const ModelKind* kind, find_model(config.kind));
   const Run own{run.random.fork("fit/" + config.name), run.pool, run.monitor};
-  const TrainingSet set{input.histories, input.interactions, input.catalogue,
-                        nullptr,         validator,          input.merge};
+  const TrainingSet set{input.histories, input.interactions, input.catalogue, nullptr,
+                        validator,       input.merge,        checkpoint};
   const SystemUsage clock;
   const Usage before = clock.now();
   auto model = kind->fit(own, config.options, set, previous);
@@ -22,11 +22,15 @@ Result<FittedModel> fit_model(const Run& run, const ModelConfig& config, const F
 }
 
 Result<std::vector<FittedModel>> fit_models(const Run& run, const std::vector<ModelConfig>& configs,
-                                            const FitInput& input, const Snapshot* previous) {
+                                            const FitInput& input,
+                                            const CheckpointFolder& checkpoints,
+                                            std::string_view stage, const Snapshot* previous) {
   std::vector<FittedModel> fitted;
   for (const ModelConfig& config : configs) {
     const Model* start = previous == nullptr ? nullptr : previous->find(config.name);
-    VT_TRY(fitted.emplace_back(), fit_model(run, config, input, nullptr, start));
+    std::optional<Checkpoint> checkpoint = checkpoints.of(config.name, stage);
+    VT_TRY(fitted.emplace_back(),
+           fit_model(run, config, input, nullptr, start, checkpoint ? &*checkpoint : nullptr));
   }
   return fitted;
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/checkpoints.h"
 #include "engine/config.h"
 #include "engine/snapshot.h"
 #include "engine/survey.h"
@@ -27,12 +28,17 @@ struct FittedModel {
   Usage usage;
 };
 
-// Errors name the model. `previous`: to start from, where the kind can; or null.
+// Errors name the model. `previous`: to start from, where the kind can; or null. `checkpoint`:
+// where a long fit keeps its state, or null.
 Result<FittedModel> fit_model(const Run& run, const ModelConfig& config, const FitInput& input,
-                              Validator* validator = nullptr, const Model* previous = nullptr);
-// `previous`: the snapshot whose models are started from, or null.
+                              Validator* validator = nullptr, const Model* previous = nullptr,
+                              Checkpoint* checkpoint = nullptr);
+// Of a training. `stage` names its checkpoints; `previous`: the snapshot whose models are started
+// from, or null.
 Result<std::vector<FittedModel>> fit_models(const Run& run, const std::vector<ModelConfig>& configs,
                                             const FitInput& input,
+                                            const CheckpointFolder& checkpoints,
+                                            std::string_view stage,
                                             const Snapshot* previous = nullptr);
 
 // The configuration's split, or, where that needs times and the data has none, each person's last

@@ -41,12 +41,13 @@ bool unseen(const Manifest& champion, const Split& split) {
 class Trainer {
  public:
   Trainer(const Run& run, Config config, Dataset data, const Snapshot* champion,
-          const TrainRequest& request)
+          const TrainRequest& request, const CheckpointFolder& checkpoints)
       : run_(run),
         config_(std::move(config)),
         data_(std::move(data)),
         champion_(champion),
         request_(request),
+        checkpoints_(checkpoints),
         survey_(survey(data_.histories)) {}
 
   Result<Trained> train() {
@@ -132,7 +133,7 @@ class Trainer {
     const auto counts = item_counts(split->train());
     const FitInput input(split->train(), data_.catalogue, config_.interactions);
     Snapshot fitted;
-    VT_TRY(auto models, fit_models(run_, config_.models, input));
+    VT_TRY(auto models, fit_models(run_, config_.models, input, checkpoints_, "validation"));
     for (FittedModel& model : models) {
       VT_TRY(const Evaluation evaluation,
              evaluate(run_, recommender_of(model.named.name, *model.named.model), *split, counts,
@@ -182,8 +183,8 @@ class Trainer {
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->catalogue = std::make_shared<const Catalogue>(std::move(data_.catalogue));
     const FitInput input(data_.histories, *snapshot->catalogue, config_.interactions);
-    VT_TRY(auto models,
-           fit_models(run_, config_.models, input, config_.train.warm_start ? champion_ : nullptr));
+    VT_TRY(auto models, fit_models(run_, config_.models, input, checkpoints_, "final",
+                                   config_.train.warm_start ? champion_ : nullptr));
     Manifest& manifest = snapshot->manifest;
     manifest.sequence = data_.sequence;
     manifest.users = data_.vocabulary.users.size();
@@ -227,6 +228,7 @@ class Trainer {
   Dataset data_;
   const Snapshot* champion_;
   const TrainRequest& request_;
+  const CheckpointFolder& checkpoints_;
   const Survey survey_;
   Table metrics_;
   GateInput gate_;
@@ -237,8 +239,9 @@ class Trainer {
 }  // namespace
 
 Result<Trained> train_snapshot(const Run& run, const Config& config, Dataset data,
-                               const Snapshot* champion, const TrainRequest& request) {
-  return Trainer(run, config, std::move(data), champion, request).train();
+                               const Snapshot* champion, const TrainRequest& request,
+                               const CheckpointFolder& checkpoints) {
+  return Trainer(run, config, std::move(data), champion, request, checkpoints).train();
 }
 
 }  // namespace vitrine

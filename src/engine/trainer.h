@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "engine/checkpoints.h"
 #include "engine/dataset.h"
 #include "engine/engine.h"
 #include "engine/snapshot.h"
@@ -18,8 +19,10 @@ struct Trained {
 
 // `champion`: the published snapshot, or null. Deterministic for one data set, configuration, seed
 // and thread count as long as choosing does not run out of its time budget. `data` is used up.
+// After a kill, a long fit goes on from `checkpoints` where it is the same fit, to the same bytes.
 Result<Trained> train_snapshot(const Run& run, const Config& config, Dataset data,
-                               const Snapshot* champion, const TrainRequest& request);
+                               const Snapshot* champion, const TrainRequest& request,
+                               const CheckpointFolder& checkpoints);
 
 // Fits and measures the named models (all when empty) and the popularity baselines:
 // Engine::evaluate.

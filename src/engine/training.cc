@@ -82,7 +82,10 @@ Result<TrainReport> Engine::State::train(const Run& run, const TrainRequest& req
     champion = std::shared_ptr<const Snapshot>();
   }
   VT_TRY(Dataset data, build_dataset(run, *log, types, config));
-  VT_TRY(Trained trained, train_snapshot(run, config, std::move(data), champion->get(), request));
+  const CheckpointFolder checkpoints(files, folder + "/checkpoints",
+                                     config.train.checkpoint_minutes);
+  VT_TRY(Trained trained,
+         train_snapshot(run, config, std::move(data), champion->get(), request, checkpoints));
   Manifest& manifest = trained.snapshot->manifest;
   VT_TRY(manifest.name, snapshots.next_name(manifest.sequence));
   manifest.publication.created = wall_clock();
@@ -94,6 +97,8 @@ Result<TrainReport> Engine::State::train(const Run& run, const TrainRequest& req
     VT_TRY(snapshots.publish(manifest.name));
     VT_TRY(snapshots.prune(config.train.snapshots_kept));
   }
+  if (const Status cleared = checkpoints.clear(); !cleared.ok())
+    run.monitor.note(cleared.error().message);
   return std::move(trained.report);
 }
 

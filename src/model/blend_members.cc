@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
+
+#include "model/checkpoint.h"
 
 namespace vitrine {
 namespace {
@@ -121,7 +124,11 @@ Status fit_members(const Run& run, const TrainingSet& set, std::span<BlendMember
   for (BlendMember& member : members) {
     if (member.model != nullptr || !(member.weight > 0)) continue;
     const Run own{run.random.fork("blend/" + member.name), run.pool, run.monitor};
-    auto model = member.kind->fit(own, member.options, set, nullptr);
+    TrainingSet own_set = set;
+    std::optional<Checkpoint> checkpoint;
+    if (set.checkpoint != nullptr)
+      own_set.checkpoint = &checkpoint.emplace(set.checkpoint->of_part(member.name));
+    auto model = member.kind->fit(own, member.options, own_set, nullptr);
     if (!model.ok()) {
       if (model.error().code == Code::kCancelled) return model.error();
       return model.error().prefixed("blend member '" + member.name + "'");

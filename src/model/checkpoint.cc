@@ -5,12 +5,20 @@
 namespace vitrine {
 namespace {
 
-constexpr std::string_view kKind = "checkpoint";
+constexpr std::string_view kKind = "checkpoint", kSuffix = ".vta";
 
 }  // namespace
 
+Checkpoint Checkpoint::of_part(std::string_view name) const {
+  std::string path = path_;
+  if (path.ends_with(kSuffix)) path.resize(path.size() - kSuffix.size());
+  path += "." + std::string(name) + std::string(kSuffix);
+  return {*files_, std::move(path), every_s_, afterwards_};
+}
+
 bool Checkpoint::due(double elapsed_s) {
-  if (elapsed_s - last_s_ < every_s_) return false;
+  if (!last_s_) last_s_ = elapsed_s;
+  if (elapsed_s - *last_s_ < every_s_) return false;
   last_s_ = elapsed_s;
   return true;
 }
@@ -42,7 +50,8 @@ Result<std::unique_ptr<ArchiveReader>> Checkpoint::open(std::string_view fingerp
 }
 
 Status Checkpoint::remove() const {
-  return file_exists(*files_, path_) ? files_->remove(path_) : Status();
+  VT_TRY(files_->remove(path_ + ".partial"));
+  return files_->remove(path_);
 }
 
 }  // namespace vitrine

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/kernels.h"
 #include "model/checkpoint.h"
 #include "model/epochs.h"
 
@@ -35,16 +36,22 @@ class Fingerprint {
   std::uint64_t hash_ = 0;
 };
 
-// Of all that the bytes of a fit depend on.
+// Of all that the bytes of a fit depend on; of the validator, its state before it was asked.
 std::string fingerprint_of(const Run& run, const TrainingSet& set, const NeuralFit& fit) {
   Fingerprint f;
   f.add(fit.name);
   f.add(to_json(fit.settings));
+  f.add(to_json(write_options(set.merge)));
+  f.add(set.validator == nullptr ? "" : to_json(set.validator->state()));
   f.add(nn::operations().name);
+  f.add(kernels().name);
   f.add(run.random.key());
+  f.add(set.histories.users());
+  f.add(set.histories.items());
   for (const std::uint64_t offset : set.histories.offsets()) f.add(offset);
   for (const HistoryEvent& e : set.histories.events()) {
     f.add(std::uint64_t{raw(e.item)} << 8 | static_cast<std::uint64_t>(e.type));
+    f.add(e.group);
     f.add(static_cast<std::uint64_t>(e.time));
     f.add(std::uint64_t{std::bit_cast<std::uint32_t>(e.value)} << 32 |
           std::bit_cast<std::uint32_t>(e.weight));
@@ -123,7 +130,10 @@ class NeuralTrainer {
       next_batch_ = 0;
     }
     auto model = epochs.model();
-    if (model.ok() && set_.checkpoint != nullptr) VT_TRY(set_.checkpoint->remove());
+    if (model.ok() && set_.checkpoint != nullptr) {
+      // What stays by accident is no reason to lose the model: it would go on from its end.
+      if (const Status gone = set_.checkpoint->end(); !gone.ok()) note(gone.error().message);
+    }
     return model;
   }
 
@@ -190,38 +200,50 @@ class NeuralTrainer {
   Status resume(Epochs& epochs) {
     std::string why;
     VT_TRY(const auto reader, set_.checkpoint->open(fingerprint(), why));
-    if (!why.empty()) run_.monitor.note(why + "; starting anew");
+    if (!why.empty()) note(why + "; starting anew");
     if (reader == nullptr) return {};
-    VT_TRY(const Value epoch, reader->document("epoch"));
-    VT_TRY(const Value batch, reader->document("batch"));
-    VT_TRY(const Value has_best, reader->document("has_best"));
+    const auto epoch = restore(*reader, epochs);
+    if (!epoch.ok()) {
+      return epoch.error().prefixed(set_.checkpoint->path() +
+                                    " does not fit; remove it to start anew");
+    }
+    file_exists_ = true;
+    note(fmt::format("goes on in epoch {} from {}", *epoch + 1, set_.checkpoint->path()));
+    return {};
+  }
+
+  // Epochs completed.
+  Result<int> restore(ArchiveReader& reader, Epochs& epochs) {
+    VT_TRY(const Value epoch, reader.document("epoch"));
+    VT_TRY(const Value batch, reader.document("batch"));
+    VT_TRY(const Value has_best, reader.document("has_best"));
     if (epoch.as_int() == nullptr || batch.as_int() == nullptr || has_best.as_bool() == nullptr ||
         *epoch.as_int() < 0 || *epoch.as_int() >= fit_.options.epochs || *batch.as_int() < 0 ||
         *batch.as_int() > batches_) {
-      return Error{Code::kCorrupt, set_.checkpoint->path() + " names no place in the training"};
+      return Error{Code::kCorrupt, "it names no place in the training"};
     }
-    VT_TRY(fit_.parameters.load(*reader, "parameters"));
-    if (average_) VT_TRY(average_->parameters().load(*reader, "average"));
-    if (fit_.task.kept() != nullptr) VT_TRY(fit_.task.kept()->load(*reader, "kept"));
-    VT_TRY(optimizer_.load(*reader, "optimizer"));
+    VT_TRY(fit_.parameters.load(reader, "parameters"));
+    if (average_) VT_TRY(average_->parameters().load(reader, "average"));
+    if (fit_.task.kept() != nullptr) VT_TRY(fit_.task.kept()->load(reader, "kept"));
+    VT_TRY(optimizer_.load(reader, "optimizer"));
     if (set_.validator != nullptr) {
-      VT_TRY(const Value state, reader->document("validator"));
+      VT_TRY(const Value state, reader.document("validator"));
       VT_TRY(set_.validator->restore(state));
     }
     std::unique_ptr<const Model> best;
     if (*has_best.as_bool()) {
       VT_TRY(const ModelKind* kind, find_model(fit_.name));
-      reader->enter("best");
-      VT_TRY(best, kind->load(*reader, set_.catalogue));
-      reader->leave();
+      reader.enter("best");
+      VT_TRY(best, kind->load(reader, set_.catalogue));
+      reader.leave();
     }
     next_batch_ = static_cast<int>(*batch.as_int());
-    epochs.resume(static_cast<int>(*epoch.as_int()), std::move(best));
-    file_exists_ = true;
-    run_.monitor.note(fmt::format("{}: goes on in epoch {} from {}", fit_.name, *epoch.as_int() + 1,
-                                  set_.checkpoint->path()));
-    return {};
+    const int done = static_cast<int>(*epoch.as_int());
+    epochs.resume(done, std::move(best));
+    return done;
   }
+
+  void note(const std::string& line) { run_.monitor.note(std::string(fit_.name) + ": " + line); }
 
   const std::string& fingerprint() {
     if (fingerprint_.empty()) fingerprint_ = fingerprint_of(run_, set_, fit_);

@@ -81,13 +81,15 @@ class NeuralTask {
 struct NeuralFit {
   std::string_view name;  // of the model kind
   const NeuralOptions& options;
-  Table settings;  // all options: part of what a checkpoint must agree with
+  Table settings;  // all options, and a fingerprint of what else the bytes depend on besides
+                   // histories, merge options and seed: what a checkpoint must agree with
   nn::Parameters& parameters;
   NeuralTask& task;
 };
 
-// kCancelled; kInvalid, naming epoch and step, where the loss is not finite: a checkpoint then
-// stays, with the last state that was good.
+// kCancelled, and the error of a checkpoint that cannot be written: the last one then stays.
+// kInvalid, naming epoch and step, where the loss is not finite: a checkpoint then stays, with the
+// last state that was good. When there is a model it has ended (Checkpoint::end).
 Result<std::unique_ptr<const Model>> fit_neural(const Run& run, const TrainingSet& set,
                                                 const NeuralFit& fit);
 

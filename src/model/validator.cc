@@ -45,7 +45,14 @@ Result<Validator::Answer> SplitValidator::measure(const Run& run, const Model& m
 }
 
 Value SplitValidator::state() const {
-  return Table{{"best", best_}, {"best_at", best_at_}, {"measured", measured_}};
+  return Table{{"best", best_},
+               {"best_at", best_at_},
+               {"measured", measured_},
+               {"metric", options_.metric},
+               {"repeat", options_.repeat},
+               {"patience", options_.patience},
+               {"split", split_->description()},
+               {"cases", split_->cases()}};
 }
 
 Status SplitValidator::restore(const Value& state) {

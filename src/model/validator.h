@@ -18,8 +18,8 @@ class Validator {
     bool go_on = true;  // false: no improvement for too long
   };
   virtual Result<Answer> measure(const Run& run, const Model& model) = 0;
-  // What it remembers, for a checkpoint; restore() of another validator of the same kind goes on
-  // from there. kCorrupt for what is no such state.
+  // What it remembers and what it watches, for a checkpoint; restore() of another validator that
+  // watches the same goes on from there. kCorrupt for what is no such state.
   virtual Value state() const = 0;
   virtual Status restore(const Value& state) = 0;
 };

@@ -67,6 +67,33 @@ TEST(SplitValidator, KeepsTheBestAndLosesPatience) {
   EXPECT_EQ(validator->best_measurement(), 2);
 }
 
+TEST(SplitValidator, GoesOnFromItsState) {
+  const Split split = two_cases();
+  const std::vector<std::uint32_t> counts{2, 0, 0, 0};
+  const SplitValidator::Options options{.metric = "recall@2", .patience = 2};
+  auto whole = SplitValidator::create(split, counts, options);
+  const testing::QuietRun run;
+  for (const std::uint32_t item : {2u, 1u, 2u, 1u}) {
+    auto resumed = SplitValidator::create(split, counts, options);
+    ASSERT_TRUE(resumed->restore(whole->state()).ok());
+    EXPECT_EQ(resumed->state(), whole->state());
+    const auto expected = whole->measure(run, Fixed(item));
+    const auto answer = resumed->measure(run, Fixed(item));
+    EXPECT_EQ(answer->best, expected->best);
+    EXPECT_EQ(answer->go_on, expected->go_on);
+    EXPECT_EQ(resumed->best_measurement(), whole->best_measurement());
+  }
+  for (const Value& wrong : {Value(), Value(1), Value(Table{{"best", 0.5}}),
+                             Value(Table{{"best", 0.5}, {"best_at", 2}, {"measured", 1}}),
+                             Value(Table{{"best", "x"}, {"best_at", 1}, {"measured", 1}})}) {
+    const Status restored = whole->restore(wrong);
+    ASSERT_FALSE(restored.ok());
+    EXPECT_EQ(restored.error().code, Code::kCorrupt);
+  }
+  const auto other = SplitValidator::create(split, counts, {.metric = "ndcg@2"});
+  EXPECT_FALSE(other->state() == SplitValidator::create(split, counts, options)->state());
+}
+
 TEST(SplitValidator, AMetricIsAName) {
   const Split split = two_cases();
   SplitValidator::Options options;
