@@ -10,6 +10,7 @@
 #include "model/item_knn.h"
 #include "model/lightgcn.h"
 #include "model/mf.h"
+#include "model/neumf.h"
 #include "model/node_embedding.h"
 #include "model/popularity.h"
 #include "model/rp3beta.h"
@@ -93,6 +94,8 @@ constexpr ModelKind kModels[] = {
         "what is described alike: words and labels of the catalogue; reaches items without events"),
     row<LightGcnOptions, fit_lightgcn, load_lightgcn>(
         "vectors smoothed over the graph of persons and items; softmax or BPR"),
+    row<NeumfOptions, fit_neumf, load_neumf>(
+        "neural matrix factorisation: a product and a perceptron over the history's vectors"),
     kBlend,
 };
 
