@@ -18,6 +18,7 @@
 #include "model/slim.h"
 #include "model/spectral.h"
 #include "model/together.h"
+#include "model/two_tower.h"
 #include "model/user_knn.h"
 
 namespace vitrine {
@@ -96,6 +97,8 @@ constexpr ModelKind kModels[] = {
         "vectors smoothed over the graph of persons and items; softmax or BPR"),
     row<NeumfOptions, fit_neumf, load_neumf>(
         "neural matrix factorisation: a product and a perceptron over the history's vectors"),
+    row<TwoTowerOptions, fit_two_tower, load_two_tower>(
+        "a vector of the history near vectors of items: ids and attributes, new items included"),
     kBlend,
 };
 
