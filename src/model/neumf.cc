@@ -25,8 +25,8 @@ constexpr std::int64_t kBlock = 256;  // items; fixed, as the bits of a product 
 
 NeumfShape shape_of(const NeumfOptions& options, std::int64_t items, std::int64_t persons) {
   NeumfShape shape;
-  shape.gmf = options.kind != "mlp";
-  shape.mlp = options.kind != "gmf";
+  shape.gmf = options.network != "mlp";
+  shape.mlp = options.network != "gmf";
   shape.items = items;
   shape.persons = options.own_row > 0 ? persons : 0;
   shape.factors = options.factors;
@@ -334,7 +334,7 @@ class NeumfTask final : public NeuralTask {
 };
 
 double bytes_needed(const NeumfOptions& options, const TrainingSet& set, int factors) {
-  const double halves = options.kind == "neumf" ? 2 : 1;
+  const double halves = options.network == "neumf" ? 2 : 1;
   const double persons = options.own_row > 0 ? set.histories.users() : 0;
   const double rows = 2.0 * set.interactions.items + persons;
   const double width = row_bytes(factors) / sizeof(float);
@@ -367,7 +367,7 @@ Result<std::unique_ptr<const Model>> load_neumf(ArchiveReader& reader, const Cat
       return Error{Code::kCorrupt, "neumf: the items seen must ascend"};
   }
   // Before anything is allocated by it.
-  const std::string table = options.kind == "mlp" ? "mlp" : "gmf";
+  const std::string table = options.network == "mlp" ? "mlp" : "gmf";
   VT_TRY(const auto shape, reader.shape("parameters/" + table + "_items"));
   if (shape != std::vector<std::int64_t>{items, options.factors})
     return Error{Code::kCorrupt, "neumf: one vector per item"};

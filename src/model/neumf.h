@@ -39,7 +39,7 @@ namespace vitrine {
 inline constexpr std::size_t kNeumfPairs = 64;
 
 struct NeumfOptions : NeuralOptions {
-  std::string kind = "neumf";
+  std::string network = "neumf";
   int factors = 32;
   int layers = 3;
   int negatives = 4;
@@ -57,7 +57,7 @@ struct NeumfOptions : NeuralOptions {
     using O = NeumfOptions;
     return std::tuple_cat(
         std::tuple{
-            Field{"kind", &O::kind, "neumf|gmf|mlp", "both halves, or one of them"},
+            Field{"network", &O::network, "neumf|gmf|mlp", "both halves, or one of them"},
             Field{"factors", &O::factors, 1, 1024, "width of every vector, and of the first layer"},
             Field{"layers", &O::layers, 1, 8, "of the perceptron, each half as wide as the last"},
             Field{"negatives", &O::negatives, 1, 100, "per item taken"},

@@ -59,13 +59,13 @@ std::vector<double> person_of(const Saved& saved, const std::string& half, int f
 double expected(const Saved& saved, const NeumfOptions& options,
                 const std::set<std::uint32_t>& history, int row, std::uint32_t item) {
   double logit = saved.at("bias", 0, 0);
-  if (options.kind != "mlp") {
+  if (options.network != "mlp") {
     const auto p = person_of(saved, "gmf", options.factors, history, row);
     for (int k = 0; k < options.factors; ++k)
       logit += saved.at("gmf_out", k, 0) * p[static_cast<std::size_t>(k)] *
                saved.at("gmf_items", item, k);
   }
-  if (options.kind != "gmf") {
+  if (options.network != "gmf") {
     std::vector<double> x = person_of(saved, "mlp", options.factors, history, row);
     for (int k = 0; k < options.factors; ++k) x.push_back(saved.at("mlp_items", item, k));
     for (int l = 0; l < options.layers; ++l) {
@@ -85,9 +85,9 @@ double expected(const Saved& saved, const NeumfOptions& options,
   return std::log1p(std::exp(logit));
 }
 
-NeumfOptions small(const std::string& kind) {
+NeumfOptions small(const std::string& network) {
   NeumfOptions options;
-  options.kind = kind;
+  options.network = network;
   options.factors = 5;
   options.layers = 2;
   options.epochs = 4;
@@ -100,9 +100,9 @@ TEST(Neumf, ScoresAreThoseOfTheEquations) {
   shape.persons = 40;
   shape.items_per_taste = 40;  // two blocks
   const auto world = testing::planted_world(3, shape);
-  for (const char* kind : {"neumf", "gmf", "mlp"}) {
-    SCOPED_TRACE(kind);
-    const NeumfOptions options = small(kind);
+  for (const char* network : {"neumf", "gmf", "mlp"}) {
+    SCOPED_TRACE(network);
+    const NeumfOptions options = small(network);
     const testing::QuietRun run;
     const auto model = fit_neumf(run, options, world.set());
     ASSERT_TRUE(model.ok());
