@@ -135,7 +135,7 @@ class Neumf final : public Model {
       }
     }
     if (!shape.mlp) return;
-    const Matrix& weight = p[network_.first_weight()];
+    const Matrix& weight = p[network_.first_item()];
     const Matrix& bias = p[network_.first_bias()];
     first_.resize(static_cast<std::size_t>(blocks * kBlock * weight.cols()));
     std::vector<float> items(static_cast<std::size_t>(kBlock * shape.factors));
@@ -150,8 +150,7 @@ class Neumf final : public Model {
       }
       float* to = first_.data() + b * kBlock * weight.cols();
       nn::operations().gemm(false, false, kBlock, weight.cols(), shape.factors, 1, items.data(),
-                            shape.factors, weight.row(shape.factors).data(), weight.stride(), 0, to,
-                            weight.cols());
+                            shape.factors, weight.data(), weight.stride(), 0, to, weight.cols());
       nn::operations().add_to_rows(kBlock, weight.cols(), bias.data(), to);
     }
   }
@@ -189,7 +188,7 @@ class Neumf final : public Model {
     if (network_.shape().gmf) person.gmf = vector_of(network_.gmf(), history, row, tape);
     if (!network_.shape().mlp) return person;
     const std::vector<float> mlp = vector_of(network_.mlp(), history, row, tape);
-    const Matrix& weight = state_.parameters[network_.first_weight()];
+    const Matrix& weight = state_.parameters[network_.first_person()];
     person.first.resize(static_cast<std::size_t>(weight.cols()));
     nn::operations().gemm(false, false, 1, weight.cols(), network_.shape().factors, 1, mlp.data(),
                           network_.shape().factors, weight.data(), weight.stride(), 0,
@@ -308,13 +307,14 @@ class NeumfTask final : public NeuralTask {
     const bool with_row = known && random.uniform(draw++) < options_.own_row;
     s.pairs.add_person(own, with_row ? &example.row : nullptr);
     for (const std::uint32_t item : items_of(example)) {
-      s.pairs.add_pair(item, true);
+      s.pairs.add_question(&item);
+      s.pairs.add_pair(item);
       s.labels.push_back(1);
       for (int n = 0; n < options_.negatives; ++n) {
         for (int t = 0; t < kTries; ++t) {
           const std::uint32_t other = seen_[random.below(draw++, seen_.size())];
           if (std::binary_search(own.begin(), own.end(), other)) continue;
-          s.pairs.add_pair(other, false);
+          s.pairs.add_pair(other);
           s.labels.push_back(0);
           break;
         }

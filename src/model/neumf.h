@@ -2,7 +2,7 @@
 // that are known by their history. Two halves, each with vectors of its own, meet in one logit:
 //
 //   gmf   h_1 . (p o q_i)                                       o: elementwise
-//   mlp   h_2 . relu(W_L ... relu(W_1 [p' ; q'_i] + b_1) ... + b_L)
+//   mlp   h_2 . relu(W_L ... relu(W_1 p' + V_1 q'_i + b_1) ... + b_L)
 //   logit x(u, i) = gmf + mlp + b         layers of width factors, factors / 2, factors / 4, ...
 //
 // The paper has a row for each person. Here a vector is made from the history, so that anyone can
@@ -11,17 +11,17 @@
 //
 //   p_u = |H|^-1/2 sum_{j in H} y_j  (+ r_u)                    and the same, p', of the perceptron
 //
-// over the distinct items H of the history that training saw. While learning, the item of the pair
-// is taken out of H, and rows take part in `own_row` of the examples, so that the history alone
-// learns to answer too. A row answers who was fitted on and whose history is what it was then, by a
-// fingerprint of H.
+// over the distinct items H of the history that training saw. While learning, the item that is
+// asked for is left out of H, for its negatives too, and rows take part in `own_row` of the
+// examples, so that the history alone learns to answer too. A row answers who was fitted on and
+// whose history is what it was then, by a fingerprint of H.
 //
 // Loss: cross-entropy of each pair and of `negatives` even draws from what the person has not
 // taken (equation 7 of the paper). An example is up to kNeumfPairs items of one person. Adam.
 //
 // A score is -ln(1 - p) with the paper's p = sigma(x): it orders like p, without running into 1,
-// and is above 0. Items that nobody took score 0 and are never listed; without a known item in the
-// history, and without a row, the list is empty. Retrieval runs the network over all items, one
+// and is above 0. Items that nobody took score 0 and are never listed; the list of a
+// history without a known item is empty. Retrieval runs the network over all items, one
 // query at a time, in blocks of a fixed size, so that a query's bits do not depend on its batch;
 // the item's part of the first layer is computed once. score() runs the blocks that its items lie
 // in. The same bytes for any number of threads.

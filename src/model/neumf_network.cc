@@ -20,20 +20,24 @@ void NeumfPairs::add_person(std::span<const std::uint32_t> items_of, const std::
   row_offsets.push_back(static_cast<std::uint32_t>(rows.size()));
 }
 
-void NeumfPairs::add_pair(std::uint32_t item, bool in_history) {
+void NeumfPairs::add_question(const std::uint32_t* left_out) {
   persons.push_back(static_cast<std::uint32_t>(history_offsets.size()) - 2);
-  items.push_back(item);
-  if (in_history) {
-    own.push_back(item);
-    own_weights.push_back(-history_weights.back());
+  if (left_out != nullptr) {
+    out.push_back(*left_out);
+    out_weights.push_back(-history_weights.back());
   }
-  own_offsets.push_back(static_cast<std::uint32_t>(own.size()));
+  out_offsets.push_back(static_cast<std::uint32_t>(out.size()));
+}
+
+void NeumfPairs::add_pair(std::uint32_t item) {
+  questions.push_back(static_cast<std::uint32_t>(persons.size()) - 1);
+  items.push_back(item);
 }
 
 void NeumfPairs::clear() {
-  for (auto* list : {&history, &rows, &persons, &items, &own}) list->clear();
-  for (auto* weights : {&history_weights, &row_weights, &own_weights}) weights->clear();
-  for (auto* offsets : {&history_offsets, &row_offsets, &own_offsets}) offsets->resize(1);
+  for (auto* list : {&history, &rows, &persons, &out, &questions, &items}) list->clear();
+  for (auto* weights : {&history_weights, &row_weights, &out_weights}) weights->clear();
+  for (auto* offsets : {&history_offsets, &row_offsets, &out_offsets}) offsets->resize(1);
 }
 
 std::int64_t NeumfNetwork::width(std::int64_t factors, int layer) {
@@ -58,7 +62,8 @@ NeumfNetwork::NeumfNetwork(const NeumfShape& shape, nn::Parameters& p) : shape_(
   if (shape.gmf) gmf_ = add_half(p, "gmf", shape.factors);
   if (shape.mlp) {
     mlp_ = add_half(p, "mlp", width(shape.factors, shape.layers - 1));
-    std::int64_t in = 2 * shape.factors;
+    first_person_ = p.add("layer0_person", shape.factors, shape.factors);
+    std::int64_t in = shape.factors;
     for (int l = 0; l < shape.layers; ++l) {
       const std::string name = "layer" + std::to_string(l);
       const std::int64_t out = width(shape.factors, l);
@@ -78,6 +83,7 @@ void NeumfNetwork::initialize(nn::Parameters& p, const Random& random) const {
   if (gmf_.out.exists()) p.fill(gmf_.out, 1);  // a product: plain factorisation
   if (mlp_.out.exists()) p.fill_glorot(mlp_.out, random);
   for (const Dense& layer : layers_) p.fill_glorot(layer.weight, random);
+  if (first_person_.exists()) p.fill_glorot(first_person_, random);
 }
 
 Var NeumfNetwork::persons(nn::Tape& t, const Half& half, const NeumfPairs& pairs) const {
@@ -86,9 +92,10 @@ Var NeumfNetwork::persons(nn::Tape& t, const Half& half, const NeumfPairs& pairs
   return add(t, all, bag(t, half.rows, pairs.row_offsets, pairs.rows, pairs.row_weights));
 }
 
-Var NeumfNetwork::persons_of_pairs(nn::Tape& t, const Half& half, const NeumfPairs& pairs) const {
+// By question.
+Var NeumfNetwork::asked(nn::Tape& t, const Half& half, const NeumfPairs& pairs) const {
   return add(t, select(t, persons(t, half, pairs), pairs.persons),
-             bag(t, half.history, pairs.own_offsets, pairs.own, pairs.own_weights));
+             bag(t, half.history, pairs.out_offsets, pairs.out, pairs.out_weights));
 }
 
 Var NeumfNetwork::hidden(nn::Tape& t, Var first) const {
@@ -103,14 +110,15 @@ Var NeumfNetwork::hidden(nn::Tape& t, Var first) const {
 Var NeumfNetwork::logits(nn::Tape& t, const NeumfPairs& pairs) const {
   Var logits{};
   if (shape_.gmf) {
-    const Var product =
-        multiply(t, persons_of_pairs(t, gmf_, pairs), gather(t, gmf_.items, pairs.items));
+    const Var person = select(t, asked(t, gmf_, pairs), pairs.questions);
+    const Var product = multiply(t, person, gather(t, gmf_.items, pairs.items));
     logits = linear(t, dropout(t, product, shape_.dropout), gmf_.out, bias_);
   }
   if (!shape_.mlp) return logits;
-  const Var both = concat(t, persons_of_pairs(t, mlp_, pairs), gather(t, mlp_.items, pairs.items));
-  const Var first =
-      linear(t, dropout(t, both, shape_.dropout), layers_.front().weight, layers_.front().bias);
+  const Var person = linear(t, dropout(t, asked(t, mlp_, pairs), shape_.dropout), first_person_);
+  const Var item = linear(t, dropout(t, gather(t, mlp_.items, pairs.items), shape_.dropout),
+                          layers_.front().weight, layers_.front().bias);
+  const Var first = add(t, select(t, person, pairs.questions), item);
   const Var x = hidden(t, first);
   return shape_.gmf ? add(t, logits, linear(t, x, mlp_.out)) : linear(t, x, mlp_.out, bias_);
 }

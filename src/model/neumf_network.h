@@ -18,22 +18,25 @@ struct NeumfShape {
   float dropout = 0;
 };
 
-// Persons, each a bag of history items and perhaps a row of their own, and pairs of them.
+// Persons, each a bag of history items and perhaps a row of their own; questions about them, in
+// which an item of the history is left out; and pairs of a question and an item.
 struct NeumfPairs {
   // By person: weights of the history, and rows (each segment none or one).
   std::vector<std::uint32_t> history_offsets{0}, history;
   std::vector<float> history_weights;
   std::vector<std::uint32_t> row_offsets{0}, rows;
   std::vector<float> row_weights;
-  // By pair: a person's place above, the item, and what is taken out of their history again: the
-  // item itself where it is in there, with the negative of its weight.
-  std::vector<std::uint32_t> persons, items;
-  std::vector<std::uint32_t> own_offsets{0}, own;
-  std::vector<float> own_weights;
+  // By question: a person's place above, and what is taken out (each segment none or one), with the
+  // negative of its weight.
+  std::vector<std::uint32_t> persons, out_offsets{0}, out;
+  std::vector<float> out_weights;
+  // By pair: a question's place above, and the item.
+  std::vector<std::uint32_t> questions, items;
 
   // `row`: of the person, or null.
   void add_person(std::span<const std::uint32_t> items_of, const std::uint32_t* row);
-  void add_pair(std::uint32_t item, bool in_history);  // with the last person
+  void add_question(const std::uint32_t* left_out);  // about the last person; null: none
+  void add_pair(std::uint32_t item);                 // with the last question
   void clear();
 };
 
@@ -58,9 +61,11 @@ class NeumfNetwork {
   const Half& gmf() const { return gmf_; }
   const Half& mlp() const { return mlp_; }
   nn::ParameterId bias() const { return bias_; }
-  nn::ParameterId first_weight() const { return layers_.front().weight; }
+  // The first layer's weights of the person and of the item, and its bias.
+  nn::ParameterId first_person() const { return first_person_; }
+  nn::ParameterId first_item() const { return layers_.front().weight; }
   nn::ParameterId first_bias() const { return layers_.front().bias; }
-  // Of layer l, counted from 0: 2 factors / 2^(l + 1), at least 1.
+  // Of layer l, counted from 0: factors / 2^l, at least 1.
   static std::int64_t width(std::int64_t factors, int layer);
 
  private:
@@ -68,11 +73,11 @@ class NeumfNetwork {
     nn::ParameterId weight, bias;
   };
   Half add_half(nn::Parameters& parameters, std::string_view name, std::int64_t last) const;
-  nn::Var persons_of_pairs(nn::Tape& tape, const Half& half, const NeumfPairs& pairs) const;
+  nn::Var asked(nn::Tape& tape, const Half& half, const NeumfPairs& pairs) const;
 
   NeumfShape shape_;
   Half gmf_, mlp_;
-  nn::ParameterId bias_;
+  nn::ParameterId bias_, first_person_;
   std::vector<Dense> layers_;
 };
 

@@ -73,8 +73,12 @@ double expected(const Saved& saved, const NeumfOptions& options,
       std::vector<double> next;
       for (std::int64_t o = 0; o < NeumfNetwork::width(options.factors, l); ++o) {
         double sum = saved.at(name + "_bias", 0, o);
-        for (std::size_t i = 0; i < x.size(); ++i)
-          sum += x[i] * saved.at(name + "_weight", static_cast<std::int64_t>(i), o);
+        for (std::int64_t i = 0; i < std::ssize(x); ++i) {
+          const bool person = l == 0 && i < options.factors;
+          const std::int64_t at = l == 0 && !person ? i - options.factors : i;
+          sum += x[static_cast<std::size_t>(i)] *
+                 saved.at(name + (person ? "_person" : "_weight"), at, o);
+        }
         next.push_back(std::max(sum, 0.0));
       }
       x = next;
@@ -132,7 +136,7 @@ TEST(Neumf, ScoresAreThoseOfTheEquations) {
   }
 }
 
-// What training computes, dropout aside, of an item that is not in the history.
+// What training computes, dropout aside, where nothing is left out of the history.
 TEST(Neumf, ServingIsTheTrainingNetwork) {
   const auto world = testing::planted_world(4);
   NeumfOptions options = small("neumf");
@@ -150,7 +154,8 @@ TEST(Neumf, ServingIsTheTrainingNetwork) {
   NeumfPairs pairs;
   const auto own = world.interactions.by_row.row(0);
   pairs.add_person(own, nullptr);
-  for (std::uint32_t i = 0; i < world.histories.items(); ++i) pairs.add_pair(i, false);
+  pairs.add_question(nullptr);
+  for (std::uint32_t i = 0; i < world.histories.items(); ++i) pairs.add_pair(i);
   nn::Tape tape(parameters);
   tape.begin(nn::Tape::Mode::kServing);
   const nn::Var logits = network.logits(tape, pairs);
@@ -163,7 +168,7 @@ TEST(Neumf, ServingIsTheTrainingNetwork) {
   }
 }
 
-// In training, the item of a pair is no part of the person's history.
+// In training, the item that is asked for is no part of the person's history.
 TEST(Neumf, AnItemDoesNotExplainItself) {
   nn::Parameters parameters;
   const NeumfNetwork network({true, true, 6, 0, 4, 2, 0}, parameters);
@@ -172,7 +177,8 @@ TEST(Neumf, AnItemDoesNotExplainItself) {
   const auto logit = [&] {
     NeumfPairs pairs;
     pairs.add_person(history, nullptr);
-    pairs.add_pair(3, true);
+    pairs.add_question(&history[1]);
+    pairs.add_pair(5);
     nn::Tape tape(parameters);
     tape.begin(nn::Tape::Mode::kServing);
     return tape.value(network.logits(tape, pairs))[0];
