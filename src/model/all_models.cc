@@ -14,6 +14,7 @@
 #include "model/lightgcn.h"
 #include "model/mf.h"
 #include "model/mult_vae.h"
+#include "model/neumf.h"
 #include "model/node_embedding.h"
 #include "model/popularity.h"
 #include "model/rp3beta.h"
@@ -22,6 +23,7 @@
 #include "model/slim.h"
 #include "model/spectral.h"
 #include "model/together.h"
+#include "model/two_tower.h"
 #include "model/user_knn.h"
 
 namespace vitrine {
@@ -108,6 +110,10 @@ constexpr ModelKind kModels[] = {
         "what is described alike: words and labels of the catalogue; reaches items without events"),
     row<LightGcnOptions, fit_lightgcn, load_lightgcn>(
         "vectors smoothed over the graph of persons and items; softmax or BPR"),
+    row<NeumfOptions, fit_neumf, load_neumf>(
+        "neural matrix factorisation: a product and a perceptron over the history's vectors"),
+    row<TwoTowerOptions, fit_two_tower, load_two_tower>(
+        "a vector of the history near vectors of items: ids and attributes, new items included"),
     kBlend,
 };
 

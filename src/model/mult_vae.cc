@@ -33,7 +33,7 @@ class MultVaeNetwork final : public VaeNetwork {
     items_ = p.add("items", items, width + 1, nn::Update::kRows);
   }
 
-  Posterior encode(nn::Tape& t, const ItemBags& bags, float dropout) const override {
+  Posterior encode(nn::Tape& t, const PersonBags& bags, float dropout) const override {
     const Var in = nn::bag(t, input_, bags.offsets, bags.items, kept_weights(t, bags, dropout));
     const Var hidden = activate(t, Activation::kTanh, add_row(t, in, input_bias_));
     const Var both = linear(t, hidden, latent_weight_, latent_bias_);
@@ -123,7 +123,7 @@ class MultVaeTask final : public NeuralTask {
 
  private:
   struct Shard {
-    ItemBags bags;
+    PersonBags bags;
     VaeSample::Targets targets;
     std::vector<float> weights;
   };

@@ -13,7 +13,7 @@ constexpr std::uint32_t kNone = 0xffffffff;
 
 }  // namespace
 
-bool add_bag(ItemBags& bags, std::span<const HistoryEvent> history, const KnownItems& known) {
+bool add_bag(PersonBags& bags, std::span<const HistoryEvent> history, const KnownItems& known) {
   const auto first = static_cast<std::ptrdiff_t>(bags.items.size());
   for (const HistoryEvent& event : history) {
     if (known.has(event.item) && event.weight > 0) bags.items.push_back(raw(event.item));
@@ -39,7 +39,7 @@ std::vector<std::uint32_t> persons_with_items(const Histories& histories, const 
   return persons;
 }
 
-std::span<const float> kept_weights(nn::Tape& tape, const ItemBags& bags, float rate) {
+std::span<const float> kept_weights(nn::Tape& tape, const PersonBags& bags, float rate) {
   if (!tape.training() || rate == 0) return bags.weights;
   const auto count = static_cast<std::int64_t>(bags.weights.size());
   float* kept = tape.scratch(count);
@@ -68,7 +68,7 @@ Result<std::unique_ptr<const VaeRecommender>> VaeRecommender::create(Parts parts
 bool VaeRecommender::answer(const Query& query, std::span<float> out) const {
   auto workspace = tapes_.take();
   nn::Tape& tape = workspace->tape;
-  ItemBags& bags = workspace->scratch;
+  PersonBags& bags = workspace->scratch;
   bags.clear();
   bool answers = add_bag(bags, query.history, parts_.known);
   if (answers) {
@@ -131,7 +131,7 @@ void VaeSample::draw(const Histories& histories, std::span<const std::uint32_t> 
     place_of_[items_[p]] = static_cast<std::uint32_t>(p);
 }
 
-void VaeSample::targets_of(const ItemBags& bags, Targets& out) const {
+void VaeSample::targets_of(const PersonBags& bags, Targets& out) const {
   out.offsets = bags.offsets;
   out.ids.clear();
   for (const std::uint32_t item : bags.items) out.ids.push_back(place_of_[item]);

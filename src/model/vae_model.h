@@ -19,12 +19,12 @@
 namespace vitrine {
 
 // Adds one person. Whether there was any item.
-bool add_bag(ItemBags& bags, std::span<const HistoryEvent> history, const KnownItems& known);
+bool add_bag(PersonBags& bags, std::span<const HistoryEvent> history, const KnownItems& known);
 
 // Rows of histories that have an item.
 std::vector<std::uint32_t> persons_with_items(const Histories& histories, const KnownItems& known);
 // The weights of bags with a share of them left out, the others grown by 1 / (1 - rate).
-std::span<const float> kept_weights(nn::Tape& tape, const ItemBags& bags, float rate);
+std::span<const float> kept_weights(nn::Tape& tape, const PersonBags& bags, float rate);
 // `rows` with a further column of ones, for the biases of items.
 nn::Var with_one(nn::Tape& tape, nn::Var rows);
 
@@ -49,7 +49,7 @@ class VaeRecommender {
   bool answer(const Query& query, std::span<float> out) const;
   const Parts parts_;
   const ItemVectors vectors_;
-  mutable TapePool<ItemBags> tapes_;
+  mutable TapePool<PersonBags> tapes_;
 };
 
 // What a step predicts: the items of each person among a sample of all items, or all.
@@ -65,7 +65,7 @@ class VaeSample {
     std::vector<std::uint32_t> offsets, ids;
     std::vector<float> amounts;
   };
-  void targets_of(const ItemBags& bags, Targets& out) const;
+  void targets_of(const PersonBags& bags, Targets& out) const;
   std::span<const std::uint32_t> items() const { return items_; }
   std::span<const float> log_q() const { return log_q_; }
 

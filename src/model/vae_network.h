@@ -10,7 +10,7 @@
 namespace vitrine {
 
 // Persons as bags of known items, one behind the other.
-struct ItemBags {
+struct PersonBags {
   std::vector<std::uint32_t> offsets{0};
   std::vector<std::uint32_t> items;
   std::vector<float> weights;  // of length 1 for each person
@@ -29,7 +29,7 @@ class VaeNetwork {
     nn::Var mean, log_variance;  // (persons x latent)
   };
   // `bags` must stay until the optimiser's step.
-  virtual Posterior encode(nn::Tape& tape, const ItemBags& bags, float dropout) const = 0;
+  virtual Posterior encode(nn::Tape& tape, const PersonBags& bags, float dropout) const = 0;
   // Rows that score: row . items()[i], whose last column meets a 1.
   virtual nn::Var decode(nn::Tape& tape, nn::Var latent) const = 0;
   virtual void initialize(nn::Parameters& parameters, const Random& random) const = 0;
