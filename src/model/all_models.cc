@@ -17,6 +17,7 @@
 #include "model/neumf.h"
 #include "model/node_embedding.h"
 #include "model/popularity.h"
+#include "model/rec_vae.h"
 #include "model/rp3beta.h"
 #include "model/sasrec.h"
 #include "model/session_knn.h"
@@ -94,6 +95,8 @@ constexpr ModelKind kModels[] = {
         "hidden items from all around them: a transformer that looks both ways"),
     row<MultVaeOptions, fit_mult_vae, load_mult_vae>(
         "an autoencoder of what a person took, with a multinomial likelihood"),
+    row<RecVaeOptions, fit_rec_vae, load_rec_vae>(
+        "the same with a deeper encoder and a prior that remembers"),
     row<Gru4RecOptions, fit_gru4rec, load_gru4rec>(
         "the next item from the order of a history: recurrent units; minutes of training"),
     row<CaserOptions, fit_caser, load_caser>(

@@ -147,16 +147,13 @@ class MultVaeTask final : public NeuralTask {
 };
 
 Status check_memory(const MultVaeOptions& options, const TrainingSet& set) {
-  const double items = set.interactions.items;
-  const double candidates = options.negatives == 0
-                                ? items
-                                : std::min<double>(items, 40.0 * options.batch + options.negatives);
   return check_factor_memory(
       MultVaeOptions::kName, options.factors, options.memory_limit_mb, [&](int factors) {
+        const double items = set.interactions.items;
         const double width = options.decoder_hidden > 0 ? options.decoder_hidden : factors;
         return neural_bytes(items * (options.hidden + width + 1),
                             factors * (2.0 * options.hidden + options.decoder_hidden)) +
-               8 * candidates * (options.batch + width);
+               vae_step_bytes(items, options.batch, options.negatives, width);
       });
 }
 

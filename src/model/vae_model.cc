@@ -138,6 +138,13 @@ void VaeSample::targets_of(const PersonBags& bags, Targets& out) const {
   out.amounts.assign(bags.items.size(), 1);
 }
 
+double vae_step_bytes(double items, int batch, int negatives, double width) {
+  constexpr double kItemsOfPerson = 40;  // that nobody else of the batch has, at a guess
+  const double sample =
+      negatives == 0 ? items : std::min(items, kItemsOfPerson * batch + negatives);
+  return 8 * sample * (batch + kNeuralShards * width);
+}
+
 Status check_vae_shapes(const ArchiveReader& reader, std::int64_t items) {
   for (const char* name : {"network/input", "network/items"}) {
     VT_TRY(const auto shape, reader.shape(name));

@@ -113,6 +113,9 @@ Result<std::unique_ptr<const Model>> finish_vae(const Options& options,
   return std::make_unique<const VaeModel<Options>>(options, std::move(recommender).value());
 }
 
+// Of a step: the scores of a batch and their gradients, and the vectors of the sample.
+double vae_step_bytes(double items, int batch, int negatives, double width);
+
 // kCorrupt unless the shapes that no range of an option bounds are right.
 Status check_vae_shapes(const ArchiveReader& reader, std::int64_t items);
 

@@ -169,6 +169,62 @@ void normal_divergence(Tape& t, Var mean, Var log_variance, std::span<const floa
   });
 }
 
+namespace {
+
+constexpr double kLogTwoPi = 1.8378770664093453;
+
+double log_normal(double z, double mean, double log_variance) {
+  const double apart = z - mean;
+  return -0.5 * (kLogTwoPi + log_variance + apart * apart * std::exp(-log_variance));
+}
+
+// ln p(z) and its slope.
+struct Prior {
+  double log_density, slope;
+};
+Prior composite_prior(double z, double old_mean, double old_log_variance) {
+  const double means[] = {0, old_mean, 0}, variances[] = {0, old_log_variance, 10};
+  constexpr double kShares[] = {0.15, 0.75, 0.1};
+  double logs[3], most = -std::numeric_limits<double>::infinity(), sum = 0, slope = 0;
+  for (int k = 0; k < 3; ++k) {
+    logs[k] = std::log(kShares[k]) + log_normal(z, means[k], variances[k]);
+    most = std::max(most, logs[k]);
+  }
+  for (int k = 0; k < 3; ++k) {
+    const double part = std::exp(logs[k] - most);
+    sum += part;
+    slope -= part * (z - means[k]) * std::exp(-variances[k]);
+  }
+  return {most + std::log(sum), slope / sum};
+}
+
+}  // namespace
+
+void composite_divergence(Tape& t, Var z, Var mean, Var log_variance, const float* old_mean,
+                          const float* old_log_variance, std::span<const float> weights) {
+  const std::int64_t cols = t.cols(z);
+  float* slopes = t.scratch(t.size(z));  // of ln p
+  double loss = 0;
+  for (std::int64_t i = 0; i < t.size(z); ++i) {
+    const double at = double{t.value(z)[i]};
+    const Prior prior = composite_prior(at, double{old_mean[i]}, double{old_log_variance[i]});
+    const double own = log_normal(at, double{t.value(mean)[i]}, double{t.value(log_variance)[i]});
+    loss += double{weights[static_cast<std::size_t>(i / cols)]} * (own - prior.log_density);
+    slopes[i] = static_cast<float>(prior.slope);
+  }
+  t.add_loss(loss, [=](Tape& b) {
+    float *d_z = b.gradient(z), *d_mean = b.gradient(mean), *d_log = b.gradient(log_variance);
+    for (std::int64_t i = 0; i < b.size(z); ++i) {
+      const float weight = weights[static_cast<std::size_t>(i / cols)];
+      const float apart = b.value(z)[i] - b.value(mean)[i];
+      const float pull = apart * std::exp(-b.value(log_variance)[i]);
+      d_z[i] -= weight * (pull + slopes[i]);
+      d_mean[i] += weight * pull;
+      d_log[i] += weight * 0.5f * (apart * pull - 1);
+    }
+  });
+}
+
 void binary_loss(Tape& t, Var logits, std::span<const float> labels,
                  std::span<const float> weights) {
   VT_CHECK(t.cols(logits) == 1 && static_cast<std::int64_t>(labels.size()) == t.rows(logits) &&

@@ -47,6 +47,14 @@ void multinomial_loss(Tape& tape, Var logits, const MultinomialTargets& targets,
 // weights[r] * KL(N(mean_r, exp(log_variance_r)) || N(0, 1)), summed.
 void normal_divergence(Tape& tape, Var mean, Var log_variance, std::span<const float> weights);
 
+// weights[r] * (ln q(z) - ln p(z)), summed, for a draw z of q = N(mean, exp(log_variance)) and the
+// composite prior of Shenbin et al. (RecVAE, WSDM 2020): a mixture of N(0, 1), of what q was for
+// this person before, and of a wide normal,
+//   p(z) = 3/20 N(0, 1) + 3/4 N(old_mean, exp(old_log_variance)) + 1/10 N(0, exp(10)).
+// The old ones are numbers (rows x cols), not on the tape, that stay until its next begin().
+void composite_divergence(Tape& tape, Var z, Var mean, Var log_variance, const float* old_mean,
+                          const float* old_log_variance, std::span<const float> weights);
+
 // Cross-entropy of a probability: ln(1 + e^-x) of a positive label, ln(1 + e^x) of another;
 // `logits` is (rows x 1).
 void binary_loss(Tape& tape, Var logits, std::span<const float> labels,

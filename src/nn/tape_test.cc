@@ -296,6 +296,12 @@ TEST(Tape, LikelihoodsAndDivergence) {
     normal_divergence(t, mean, log_variance, kWeights);
     add_up(t, sample_normal(t, mean, log_variance));
   });
+  static constexpr float kOldMean[15] = {0, 1, -1, 2}, kOldLog[15] = {0, -1, 1, 0.5f};
+  expect_right_gradients(p.parameters, [&](Tape& t) {
+    const Var mean = whole(t, p.a), log_variance = whole(t, p.b);
+    const Var z = sample_normal(t, mean, log_variance);
+    composite_divergence(t, z, mean, log_variance, kOldMean, kOldLog, kWeights);
+  });
   Pair q(3, 1);
   expect_right_gradients(q.parameters,
                          [&](Tape& t) { binary_loss(t, whole(t, q.a), kLabels, kWeights); });
