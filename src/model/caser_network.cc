@@ -91,7 +91,7 @@ Var CaserNetwork::encode(nn::Tape& t, const SequenceTokens& tokens, States state
   const Var x = image(t, tokens, states);
   Var state = linear(t, dropout(t, x, shape_.dropout), vertical_, bias_);
   for (std::int64_t h = 1; h <= shape_.recent; ++h) state = add(t, state, convolved(t, x, h));
-  return activate(t, Activation::kRelu, state);
+  return state;
 }
 
 }  // namespace vitrine

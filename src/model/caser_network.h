@@ -4,11 +4,11 @@
 //
 //   X = sqrt(width) E[items]                            recent x width
 //   m_h = max over places p of relu(F_h X[p .. p + h] + f_h)     for each height h = 1 .. recent
-//   state = relu(sum over h of W_h dropout(m_h) + V dropout(X) + b)
+//   state = sum over h of W_h dropout(m_h) + V dropout(X) + b
 //
 // The paper's vertical filters and the layer behind them are both linear: here they are one matrix
-// V. Persons have no vector, so anybody's history is answered. The embedding is tied: it reads and
-// scores.
+// V. The paper's relu over the state is left out: the embedding is tied, it reads and scores, and
+// its vectors point everywhere. Persons have no vector, so anybody's history is answered.
 #pragma once
 
 #include <vector>

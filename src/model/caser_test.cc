@@ -53,7 +53,6 @@ class PlainCaser {
         for (std::size_t c = 0; c < width(); ++c) state[c] += best * at(name + "out", f, c);
       }
     }
-    for (double& v : state) v = std::max(v, 0.0);
     return state;
   }
 
