@@ -33,7 +33,7 @@ void leave_row_gradients(Tape& t, ParameterId table, std::span<const std::uint32
 
 Var gather(Tape& t, ParameterId table, std::span<const std::uint32_t> ids, float scale) {
   const Matrix& m = t.parameters()[table];
-  const Var y = t.zeros(static_cast<std::int64_t>(ids.size()), m.cols());
+  const Var y = t.make(static_cast<std::int64_t>(ids.size()), m.cols());
   t.operations().gather(t.rows(y), m.cols(), m.data(), m.stride(), ids.data(), scale, t.value(y));
   t.on_backward(y, [=](Tape& b) { leave_row_gradients(b, table, ids, b.gradient(y), scale); });
   return y;
@@ -205,7 +205,7 @@ Var dropout(Tape& t, Var x, float rate) {
 
 Var select(Tape& t, Var x, std::span<const std::uint32_t> rows) {
   const std::int64_t cols = t.cols(x);
-  const Var y = t.zeros(static_cast<std::int64_t>(rows.size()), cols);
+  const Var y = t.make(static_cast<std::int64_t>(rows.size()), cols);
   t.operations().gather(t.rows(y), cols, t.value(x), t.stride(x), rows.data(), 1, t.value(y));
   t.on_backward(y, [=](Tape& b) {
     b.operations().scatter(b.rows(y), b.cols(y), b.gradient(y), rows.data(), 1, b.gradient(x),

@@ -81,7 +81,7 @@ struct Operations {
   void (*normalize)(std::int64_t rows, std::int64_t cols, const float* x, float* y, float* inverse);
   void (*normalize_back)(std::int64_t rows, std::int64_t cols, const float* y, const float* inverse,
                          const float* d_y, float* d_x);
-  // out[i] += scale table[ids[i]]; and table[ids[i]] += scale in[i], in the order of i.
+  // out[i] = scale table[ids[i]]; and table[ids[i]] += scale in[i], in the order of i.
   void (*gather)(std::int64_t count, std::int64_t cols, const float* table, std::int64_t stride,
                  const std::uint32_t* ids, float scale, float* out);
   void (*scatter)(std::int64_t count, std::int64_t cols, const float* in, const std::uint32_t* ids,

@@ -235,7 +235,10 @@ void normalize_back(Int rows, Int cols, const float* y, const float* inverse, co
 void gather(Int count, Int cols, const float* table, Int stride, const std::uint32_t* ids,
             float scale, float* out) {
   for (Int i = 0; i < count; ++i) {
-    add_scaled_to(cols, scale, table + static_cast<Int>(ids[i]) * stride, out + i * cols);
+    const float* __restrict from = table + static_cast<Int>(ids[i]) * stride;
+    float* __restrict to = out + i * cols;
+#pragma omp simd
+    for (Int c = 0; c < cols; ++c) to[c] = scale * from[c];
   }
 }
 

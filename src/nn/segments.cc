@@ -158,13 +158,11 @@ Var gru(Tape& t, Var x_gates, std::span<const std::uint32_t> offsets, ParameterI
   const GruSteps g = plan(t, offsets, n);
   const Operations& ops = t.operations();
   const std::int64_t places = t.rows(y);
-  std::fill_n(g.x_gates, places * 3 * n, 0.0f);
   ops.gather(places, 3 * n, t.value(x_gates), 3 * n, g.rows, 1, g.x_gates);
   run_gru(ops, m, t.parameters()[recurrent_bias], g);
   ops.scatter(places, n, g.after, g.rows, 1, t.value(y), n);
   t.on_backward(y, [=](Tape& b) {
     float* d_after = b.scratch(places * n);
-    std::fill_n(d_after, places * n, 0.0f);
     b.operations().gather(places, n, b.gradient(y), n, g.rows, 1, d_after);
     float* d_x = b.scratch(places * 3 * n);
     run_gru_back(b, g, recurrent, recurrent_bias, d_after, d_x);
