@@ -22,8 +22,8 @@ namespace vitrine {
 
 struct RecVaeOptions : NeuralOptions {
   int factors = 200;
-  int hidden = 600;
-  int layers = 5;
+  int hidden = 300;
+  int layers = 3;
   double dropout = 0.5;
   double gamma = 0.005;
   int negatives = 0;
