@@ -31,6 +31,7 @@ struct RecVaeOptions : NeuralOptions {
   RecVaeOptions() {
     epochs = 20;
     batch = 256;
+    measure_every = 4;  // both have learned
   }
 
   static constexpr std::string_view kName = "rec_vae";
