@@ -29,10 +29,11 @@ template <class Options>
 Options small() {
   Options options;
   options.factors = 16;
-  options.epochs = 60;
+  options.epochs = 120;
   options.batch = 16;
   options.dropout = 0.1;
   options.learning_rate = 5e-3;
+  options.schedule = "linear";  // so that it ends where it was going
   return options;
 }
 
@@ -86,7 +87,8 @@ TEST(Sasrec, LearnsWhatComesNext) {
 
 TEST(Bert4rec, LearnsWhatComesNext) {
   Bert4recOptions options = small<Bert4recOptions>();
-  options.epochs = 500;
+  options.factors = 32;
+  options.epochs = 400;
   options.hidden_share = 0.5;
   EXPECT_GE(right_answers(&fit_bert4rec, options), 36);
 }
@@ -96,7 +98,8 @@ TEST(Sasrec, GbceAndBprMaxLearnToo) {
     SasrecOptions options = small<SasrecOptions>();
     options.loss = loss;
     options.loss_beta = 0.5;
-    options.epochs = 200;
+    options.schedule = "constant";  // gbce comes off the ground late
+    options.epochs = 300;
     EXPECT_GE(right_answers(&fit_sasrec, options), 36) << loss;
   }
 }
