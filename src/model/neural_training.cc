@@ -258,7 +258,7 @@ class NeuralTrainer {
   const nn::Schedule schedule_;
   std::vector<std::uint32_t> order_;
   std::vector<std::uint8_t> frozen_;  // by parameter, of the present epoch
-  const int batches_;  // of an epoch
+  const int batches_;                 // of an epoch
   int next_batch_ = 0;
   Random epoch_random_{0};
   std::vector<std::unique_ptr<nn::Tape>> tapes_;
