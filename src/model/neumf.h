@@ -14,18 +14,18 @@
 // over the distinct items H of the history that training saw. While learning, the item that is
 // asked for is left out of H, for its negatives too, and rows take part in `own_row` of the
 // examples, so that the history alone learns to answer too; on MovieLens 1M rows add next to
-// nothing to the history (docs/algorithms/neumf.md). A row answers who was fitted on and
-// whose history is what it was then, by a fingerprint of H.
+// nothing to the history (docs/algorithms/neumf.md). A row answers who was fitted on and whose
+// history is what it was then, by a fingerprint of H.
 //
 // Loss: cross-entropy of each pair and of `negatives` even draws from what the person has not
 // taken (equation 7 of the paper). An example is up to kNeumfPairs items of one person. Adam.
 //
 // A score is -ln(1 - p) with the paper's p = sigma(x): it orders like p, without running into 1,
-// and is above 0. Items that nobody took score 0 and are never listed; the list of a
-// history without a known item is empty. Retrieval runs the network over all items, one
-// query at a time, in blocks of a fixed size, so that a query's bits do not depend on its batch;
-// the item's part of the first layer is computed once. score() runs the blocks that its items lie
-// in. The same bytes for any number of threads.
+// and is above 0. Items that nobody took score 0 and are never listed; the list of a history
+// without a known item is empty. Retrieval runs the network over all items, one query at a time, in
+// blocks of a fixed size, so that a query's bits do not depend on its batch; the item's part of the
+// first layer is computed once. score() runs the blocks that its items lie in. The same bytes for
+// any number of threads.
 #pragma once
 
 #include <memory>
