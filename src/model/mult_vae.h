@@ -6,8 +6,8 @@
 //   row = tanh(z V + d), or z itself where decoder_hidden is 0        scores = row . I + a
 //   minimised: the mean over persons of  -sum_{i in x} ln softmax(scores)_i + beta KL(z | N(0, 1))
 //
-// beta rises in a line over `anneal` steps. `variational = false` is Mult-DAE: z is the mean, beta
-// 0.
+// beta rises over `anneal` steps, epoch by epoch. `variational = false` is Mult-DAE: z is the mean,
+// beta 0.
 //
 // The softmax is over all items, or over the batch's own and `negatives` that are drawn evenly,
 // weighed by how often they are drawn: steps then cost what a batch touches.
