@@ -3,7 +3,9 @@
 namespace vitrine {
 
 KnownItems::KnownItems(std::span<const std::uint32_t> seen, std::uint32_t items)
-    : seen_(seen.begin(), seen.end()), flags_(items, 0) {
+    : seen_(seen.begin(), seen.end()),
+      flags_(seen.empty() ? 0 : std::size_t{seen.back()} + 1, 0),
+      items_(items) {
   for (const std::uint32_t item : seen) flags_[item] = 1;
 }
 

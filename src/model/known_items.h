@@ -19,7 +19,7 @@ class KnownItems {
 
   bool has(ItemIndex item) const { return raw(item) < flags_.size() && flags_[raw(item)] != 0; }
   std::span<const std::uint32_t> seen() const { return seen_; }  // ascending
-  std::uint32_t items() const { return static_cast<std::uint32_t>(flags_.size()); }
+  std::uint32_t items() const { return items_; }
 
   // The tensor "seen"; kCorrupt unless it ascends below `items`.
   void save(ArchiveWriter& writer) const { writer.tensor("seen", seen_); }
@@ -27,7 +27,9 @@ class KnownItems {
 
  private:
   std::vector<std::uint32_t> seen_;
+  // Up to the last known item: `items` of an archive may be any number.
   std::vector<std::uint8_t> flags_;
+  std::uint32_t items_ = 0;
 };
 
 }  // namespace vitrine
