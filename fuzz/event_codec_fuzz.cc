@@ -1,5 +1,5 @@
-// Any bytes as an event payload: an error, or an event that encodes to the same bytes, but where the
-// type is a built-in one by the name that a shop once gave it.
+// Any bytes as an event payload: an error, or an event that encodes to the same bytes, but where
+// the type is a built-in one by the name that a shop once gave it.
 #include <cstdint>
 #include <string>
 
