@@ -53,7 +53,8 @@ Status Engine::State::start_serving(const Run& run) {
     }
     said = std::move(failure);
   };
-  background = std::make_unique<Background>(std::move(work), config.train.schedule_hours);
+  background = std::make_unique<Background>(std::move(work), config.train.schedule_hours,
+                                            Background::Retries{config.train.retries});
   return {};
 }
 
