@@ -182,7 +182,7 @@ Slate live_popular(const Pinned& pinned, int n, int days, const Bitmap& allowed,
   const auto shown = [&](ItemIndex item) { return allowed.test(raw(item)) && !excluded(item); };
   Slate slate;
   for (const Candidate& candidate :
-       pinned.live->people().popular(days, static_cast<std::size_t>(n), shown)) {
+       pinned.live->people().popular({.days = days}, static_cast<std::size_t>(n), shown)) {
     slate.items.push_back({candidate.item, candidate.score, 1, "live", {}});
   }
   if (slate.items.size() < static_cast<std::size_t>(n)) {

@@ -46,7 +46,7 @@ TEST(LiveCounts, AgreeWithAddingUpEverything) {
       if (*rc::gen::inRange(0, 4) == 0) {
         const int days = *rc::gen::element(0, 1, 2, 7, 30, 92, 500);
         const auto n = *rc::gen::inRange<std::size_t>(0, 30);
-        const auto fast = counts.popular(days, n, [](ItemIndex) { return true; });
+        const auto fast = counts.popular({.days = days}, n, [](ItemIndex) { return true; });
         const auto slow = slow_popular(all, days, n);
         RC_ASSERT(fast.size() == slow.size());
         for (std::size_t k = 0; k < fast.size(); ++k) {
@@ -71,7 +71,8 @@ TEST(LiveCounts, MemoryIsBoundedByTheDaysKept) {
   for (std::int64_t day = 0; day < 1000; ++day)
     for (std::uint32_t item = 0; item < 100; ++item) counts.add(ItemIndex{item}, day * kDay, 1);
   EXPECT_LT(counts.memory_bytes(), kPopularDays * 256 * 16 + 4096U);
-  EXPECT_EQ(counts.popular(500, 1, [](ItemIndex) { return true; }).at(0).score, kPopularDays);
+  EXPECT_EQ(counts.popular({.days = 500}, 1, [](ItemIndex) { return true; }).at(0).score,
+            kPopularDays);
 }
 
 }  // namespace

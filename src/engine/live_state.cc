@@ -12,14 +12,11 @@
 #include <string>
 
 #include "base/file.h"
-#include "engine/live_counts.h"
-#include "engine/live_persons.h"
+#include "engine/live_state_impl.h"
 
 namespace vitrine {
 namespace {
 
-constexpr std::size_t kShards = 64;
-constexpr std::string_view kPrefix = "live/";
 std::uint32_t hash_text(std::string_view text) {
   return text.empty() ? 0 : static_cast<std::uint32_t>(XXH3_64bits(text.data(), text.size())) | 1;
 }
@@ -34,12 +31,6 @@ PersonKey key_of(const Person& person) {
 }
 
 bool is_nobody(const Person& person) { return person.user == kNoUser && person.session.empty(); }
-
-std::string store_key(const PersonKey& key) {
-  std::string text(kPrefix);
-  text.append(reinterpret_cast<const char*>(&key), sizeof key);
-  return text;
-}
 
 bool is_return(const Event& event) {
   return event.type == EventType::kReturn ||
@@ -58,55 +49,55 @@ Timestamp believable_time(const Event& event) {
   return ahead ? event.received : event.time;
 }
 
-struct Shard {
-  mutable std::shared_mutex mutex;
-  Persons persons;
-  std::size_t hand = 0;  // of the clock that evicts
-  std::uint64_t evictions = 0;
-  bool stored = false;  // the store may hold persons of this shard
-};
-
 }  // namespace
 
-struct LiveState::Impl {
-  Impl(StateStore& state_store, LiveLimits bounds) : store(state_store), limits(bounds) {}
+std::string live_store_key(const PersonKey& key) {
+  std::string text(kLivePrefix);
+  text.append(reinterpret_cast<const char*>(&key), sizeof key);
+  return text;
+}
 
-  Shard& shard(const PersonKey& key) { return shards[key.low >> 58]; }
-  Result<PersonEntry*> bring(Shard& shard, const PersonKey& key);
-  void make_room(Shard& shard, const PersonKey& except);
-  Status fold(Shard& shard, const PersonKey& key, std::uint64_t sequence, const Event& event,
-              ItemIndex item);
-  Kept keep(std::uint64_t sequence, const Event& event, ItemIndex item) const;
-  void take_back(Persons& persons, PersonEntry& entry, const Event& event, ItemIndex item);
-  float weight(EventType type) const { return weights[static_cast<std::size_t>(type)]; }
-  std::vector<HistoryEvent> copy(const PersonEntry& entry) const;
+void LiveShard::record(const PersonKey& key, std::span<const Kept> events) {
+  const auto count = static_cast<std::uint32_t>(events.size());
+  records.append(reinterpret_cast<const char*>(&key), sizeof key);
+  records.append(reinterpret_cast<const char*>(&count), sizeof count);
+  records.append(as_text(std::as_bytes(events)));
+}
 
-  StateStore& store;
-  const LiveLimits limits;
-  EventWeights weights{};
-  std::string group_by;
-  std::uint64_t gap = 0;  // milliseconds
-  std::array<Shard, kShards> shards;
-  LiveCounts counts;
-};
+void LiveShard::preserve(PersonEntry& entry) {
+  if (!saving || entry.saved == round) return;
+  record(entry.key, entry.events());
+  entry.saved = round;
+}
+
+void LiveShard::drop(PersonEntry& entry) {
+  if (saving) {
+    if (entry.saved == round) record(entry.key, {});
+    preserve(entry);
+    preserve(persons.last());  // it moves, perhaps to where the checkpoint has been already
+  }
+  persons.drop(entry);
+}
 
 // The person in memory, or null when nothing is known. The shard is locked to write.
-Result<PersonEntry*> LiveState::Impl::bring(Shard& shard, const PersonKey& key) {
+Result<PersonEntry*> LiveState::Impl::bring(LiveShard& shard, const PersonKey& key) {
   if (PersonEntry* entry = shard.persons.find(key)) return entry;
   if (!shard.stored) return static_cast<PersonEntry*>(nullptr);
-  VT_TRY(const auto bytes, store.get(store_key(key)));
+  VT_TRY(const auto bytes, store.get(live_store_key(key)));
   if (!bytes) return static_cast<PersonEntry*>(nullptr);
   if (bytes->size() % sizeof(Kept) != 0)
     return Error{Code::kCorrupt, "state store: a person's history has the wrong size"};
   std::vector<Kept> kept(bytes->size() / sizeof(Kept));
   if (!kept.empty()) std::memcpy(kept.data(), bytes->data(), bytes->size());
-  return &shard.persons.add(key, kept);
+  PersonEntry& entry = shard.persons.add(key, kept);
+  entry.saved = shard.saving ? !shard.round : shard.round;
+  return &entry;
 }
 
 // Evicts who was not used since the hand came by last (second chance) until the shard fits. Moves
 // entries.
-void LiveState::Impl::make_room(Shard& shard, const PersonKey& except) {
-  const std::uint64_t limit = limits.memory_bytes / kShards;
+void LiveState::Impl::make_room(LiveShard& shard, const PersonKey& except) {
+  const std::uint64_t limit = limits.memory_bytes / kLiveShards;
   std::size_t steps = 2 * shard.persons.size();
   while (shard.persons.bytes() > limit && steps-- > 0) {
     if (shard.hand >= shard.persons.size()) shard.hand = 0;
@@ -117,10 +108,10 @@ void LiveState::Impl::make_room(Shard& shard, const PersonKey& except) {
     }
     const std::string_view bytes = as_text(std::as_bytes(entry.events()));
     // When the store fails, the person stays: too much memory is better than a lost history.
-    if (entry.dirty && !store.put(store_key(entry.key), bytes).ok()) return;
+    if (entry.dirty && !store.put(live_store_key(entry.key), bytes).ok()) return;
     shard.stored = true;
     ++shard.evictions;
-    shard.persons.drop(entry);
+    shard.drop(entry);
   }
 }
 
@@ -141,7 +132,7 @@ Kept LiveState::Impl::keep(std::uint64_t sequence, const Event& event, ItemIndex
 // As cleaning nets returns: out of the latest purchases of the item that are not later, one after
 // another.
 void LiveState::Impl::take_back(Persons& persons, PersonEntry& entry, const Event& event,
-                                ItemIndex item) {
+                                ItemIndex item, std::string_view region) {
   const Timestamp time = believable_time(event);
   float left = std::isnan(event.quantity) ? 1 : static_cast<float>(std::abs(event.quantity));
   for (std::size_t i = entry.size; i-- > 0 && left > 0;) {
@@ -154,7 +145,7 @@ void LiveState::Impl::take_back(Persons& persons, PersonEntry& entry, const Even
     kept.quantity -= taken;
     if (kept.counts_pieces) kept.value = kept.quantity;
     if (kept.quantity > 0) continue;
-    counts.add(item, kept.time, -weight(kept.type));
+    counts.add(item, kept.time, -weight(kept.type), region);
     persons.remove(entry, i);
   }
 }
@@ -184,7 +175,7 @@ LiveState::~LiveState() = default;
 Result<std::unique_ptr<LiveState>> LiveState::open(const HistoryOptions& options,
                                                    const EventTypes& types, StateStore& store,
                                                    LiveLimits limits) {
-  VT_TRY(store.erase_prefix(kPrefix));
+  VT_TRY(store.erase_prefix(kLivePrefix));
   auto impl = std::make_unique<Impl>(store, limits);
   VT_TRY(impl->weights, event_weights(options, types));
   impl->group_by = options.group_by;
@@ -193,14 +184,18 @@ Result<std::unique_ptr<LiveState>> LiveState::open(const HistoryOptions& options
 }
 
 // Everything of one event but the state's sequence. The shard is locked to write.
-Status LiveState::Impl::fold(Shard& shard, const PersonKey& key, std::uint64_t sequence,
-                             const Event& event, ItemIndex item) {
+Status LiveState::Impl::fold(LiveShard& shard, const PersonKey& key, std::uint64_t sequence,
+                             const Event& event, ItemIndex item, std::string_view region) {
   const bool back = is_return(event);
   VT_TRY(PersonEntry * entry, bring(shard, key));
   if (entry == nullptr && back) return {};
-  if (entry == nullptr) entry = &shard.persons.add(key, {});
+  if (entry == nullptr) {
+    entry = &shard.persons.add(key, {});
+    entry->saved = shard.round;
+  }
+  shard.preserve(*entry);
   if (back) {
-    take_back(shard.persons, *entry, event, item);
+    take_back(shard.persons, *entry, event, item, region);
   } else {
     const Kept kept = keep(sequence, event, item);
     shard.persons.insert(*entry, kept);
@@ -208,7 +203,7 @@ Status LiveState::Impl::fold(Shard& shard, const PersonKey& key, std::uint64_t s
     // time.
     if (entry->size > limits.history + limits.history / 4)
       shard.persons.keep_latest(*entry, limits.history);
-    counts.add(item, kept.time, weight(kept.type));
+    counts.add(item, kept.time, weight(kept.type), region);
   }
   entry->dirty = true;
   entry->used.store(true, std::memory_order_relaxed);
@@ -217,14 +212,14 @@ Status LiveState::Impl::fold(Shard& shard, const PersonKey& key, std::uint64_t s
 }
 
 Status LiveState::apply(std::uint64_t sequence, const Event& event, const Person& person,
-                        ItemIndex item) {
+                        ItemIndex item, std::string_view region) {
   if (sequence <= this->sequence()) return {};
   const bool counts = is_return(event) || impl_->weight(event.type) > 0;
   if (counts && item != kNoItem && !is_nobody(person)) {
     const PersonKey key = key_of(person);
-    Shard& shard = impl_->shard(key);
+    LiveShard& shard = impl_->shard(key);
     const std::unique_lock lock(shard.mutex);
-    VT_TRY(impl_->fold(shard, key, sequence, event, item));
+    VT_TRY(impl_->fold(shard, key, sequence, event, item, region));
   }
   sequence_.store(sequence, std::memory_order_release);
   return {};
@@ -233,7 +228,7 @@ Status LiveState::apply(std::uint64_t sequence, const Event& event, const Person
 Result<std::vector<HistoryEvent>> LiveState::history(const Person& person) const {
   if (is_nobody(person)) return std::vector<HistoryEvent>();
   const PersonKey key = key_of(person);
-  Shard& shard = impl_->shard(key);
+  LiveShard& shard = impl_->shard(key);
   {
     const std::shared_lock lock(shard.mutex);
     const PersonEntry* entry = shard.persons.find(key);
@@ -254,21 +249,60 @@ Result<std::vector<HistoryEvent>> LiveState::history(const Person& person) const
 Status LiveState::erase(const Person& person) {
   if (is_nobody(person)) return {};
   const PersonKey key = key_of(person);
-  Shard& shard = impl_->shard(key);
+  LiveShard& shard = impl_->shard(key);
   const std::unique_lock lock(shard.mutex);
-  if (shard.stored) VT_TRY(impl_->store.erase(store_key(key)));
-  if (PersonEntry* entry = shard.persons.find(key)) shard.persons.drop(*entry);
+  VT_TRY(PersonEntry * entry, impl_->bring(shard, key));
+  if (shard.stored) VT_TRY(impl_->store.erase(live_store_key(key)));
+  if (entry != nullptr) shard.drop(*entry);
   return {};
 }
 
-std::vector<Candidate> LiveState::popular(int days, std::size_t n,
+Status LiveState::merge(const Person& from, const Person& to) {
+  if (is_nobody(from) || is_nobody(to)) return {};
+  const PersonKey source = key_of(from), target = key_of(to);
+  if (source == target) return {};
+  LiveShard &near = impl_->shard(source), &far = impl_->shard(target);
+  {
+    const std::shared_lock lock(near.mutex);
+    if (!near.stored && near.persons.find(source) == nullptr) return {};
+  }
+  std::unique_lock first(near.mutex, std::defer_lock), second(far.mutex, std::defer_lock);
+  if (&near == &far) {
+    first.lock();
+  } else {
+    std::lock(first, second);  // nobody sees the events twice, or nowhere
+  }
+  VT_TRY(PersonEntry * moved, impl_->bring(near, source));
+  if (moved == nullptr) return {};
+  VT_TRY(PersonEntry * entry, impl_->bring(far, target));
+  if (near.stored) VT_TRY(impl_->store.erase(live_store_key(source)));
+  if (entry == nullptr) {
+    entry = &far.persons.add(target, {});
+    entry->saved = far.round;
+  }
+  far.preserve(*entry);
+  far.persons.merge(*entry, moved->events());
+  if (entry->size > impl_->limits.history + impl_->limits.history / 4)
+    far.persons.keep_latest(*entry, impl_->limits.history);
+  entry->dirty = true;
+  near.drop(*moved);
+  impl_->make_room(far, target);
+  return {};
+}
+
+std::vector<Candidate> LiveState::popular(const CountWindow& window, std::size_t n,
                                           const std::function<bool(ItemIndex)>& allowed) const {
-  return impl_->counts.popular(days, n, allowed);
+  return impl_->counts.popular(window, n, allowed);
+}
+
+std::vector<Candidate> LiveState::trending(int hours, std::string_view region, std::size_t n,
+                                           const std::function<bool(ItemIndex)>& allowed) const {
+  return impl_->counts.trending(hours, region, n, allowed);
 }
 
 LiveStats LiveState::stats() const {
   LiveStats stats;
-  for (const Shard& shard : impl_->shards) {
+  for (const LiveShard& shard : impl_->shards) {
     const std::shared_lock lock(shard.mutex);
     stats.persons += shard.persons.size();
     stats.events += shard.persons.events();
