@@ -16,6 +16,7 @@ inline constexpr std::size_t kRegionsMax = 32;         // regions with counts of
 inline constexpr int kRegionDays = 28;                 // days and, like above, hours of these
 inline constexpr std::size_t kRegionItemsMax = 4'096;  // items in one of them
 inline constexpr std::size_t kRegionBytesMax = 64;     // longer names of regions are ignored
+inline constexpr int kTrendHours = 24;                 // of a trend, unless asked otherwise
 inline constexpr int kTrendBaselineDays = 28;          // what is trending is measured against
 inline constexpr double kTrendPrior = 5;               // weight added to both sides of a rise
 inline constexpr double kTrendFloor = 3;               // weight that an item must have had lately
