@@ -112,7 +112,7 @@ int main(int argc, char** argv) {
   bench.config = config_from_table({}, "").value();
   bench.config.shop.folder = argc > 2 ? argv[2] : temporary.path() + "/shop";
   VT_CHECK(real_files().make_folder(bench.config.shop.folder).ok());
-  in_a_process([&] { fill(bench); });
+  if (bench.events > 0) in_a_process([&] { fill(bench); });
   in_a_process([&] { start(bench, "without a checkpoint"); });
   in_a_process([&] { start(bench, "from a checkpoint"); });
 }

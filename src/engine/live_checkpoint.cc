@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::string_view kKind = "live";
 constexpr std::int64_t kFormat = 1;
-constexpr std::uint32_t kIdsInPiece = 1 << 18;
+constexpr std::uint32_t kIdsInPiece = 1 << 16;
 constexpr std::size_t kRecordsInPiece = 1 << 14;
 constexpr std::string_view kHole = "\x01";  // no id: an id has no control characters
 

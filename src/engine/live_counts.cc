@@ -41,6 +41,17 @@ std::size_t Tally::slot(std::uint32_t item) const {
   return i;
 }
 
+std::size_t Tally::slots_for(std::size_t items) {
+  std::size_t slots = kFirstSlots;
+  while (items * 5 > slots * 4) slots += slots / 2;
+  return slots;
+}
+
+void Tally::reserve(std::size_t items) {
+  items_.resize(slots_for(items));
+  units_.resize(items_.size());
+}
+
 void Tally::grow() {
   Tally larger;
   const std::size_t slots = std::max(kFirstSlots, items_.size() + items_.size() / 2);
@@ -254,25 +265,25 @@ std::shared_ptr<const LiveCounts::Pinned> LiveCounts::pin() {
 
 namespace {
 
-// Hours or days of one scope as parallel tensors.
+// Hours or days of one scope: their numbers, and of each the items and sums.
 template <class Buckets>
 void save_buckets(ArchiveWriter& writer, std::string_view name, const Buckets& buckets) {
+  writer.enter(name);
   std::vector<std::int64_t> numbers, units;
-  std::vector<std::uint64_t> ends;
   std::vector<std::uint32_t> items;
   for (const auto& [number, bucket] : buckets) {
+    items.clear();
+    units.clear();
     bucket.tally->each([&](std::uint32_t item, std::int64_t sum) {
       items.push_back(item);
       units.push_back(sum);
     });
+    const std::string place = std::to_string(numbers.size());
     numbers.push_back(number);
-    ends.push_back(items.size());
+    writer.tensor("items/" + place, items);
+    writer.tensor("units/" + place, units);
   }
-  writer.enter(name);
   writer.tensor("numbers", numbers);
-  writer.tensor("ends", ends);
-  writer.tensor("items", items);
-  writer.tensor("units", units);
   writer.leave();
 }
 
@@ -281,22 +292,20 @@ Status load_buckets(ArchiveReader& reader, std::string_view name, std::uint32_t 
                     Buckets& buckets) {
   reader.enter(name);
   VT_TRY(const auto numbers, reader.tensor<std::int64_t>("numbers"));
-  VT_TRY(const auto ends, reader.tensor<std::uint64_t>("ends"));
-  VT_TRY(const auto items, reader.tensor<std::uint32_t>("items"));
-  VT_TRY(const auto units, reader.tensor<std::int64_t>("units"));
-  reader.leave();
-  const Error wrong{Code::kCorrupt, "counts do not fit together"};
-  if (ends.size() != numbers.size() || units.size() != items.size()) return wrong;
-  std::uint64_t i = 0;
   for (std::size_t b = 0; b < numbers.size(); ++b) {
-    if (ends[b] < i || ends[b] > items.size()) return wrong;
+    VT_TRY(const auto items, reader.tensor<std::uint32_t>("items/" + std::to_string(b)));
+    VT_TRY(const auto units, reader.tensor<std::int64_t>("units/" + std::to_string(b)));
+    if (units.size() != items.size()) return Error{Code::kCorrupt, "counts without items"};
     auto tally = std::make_shared<Tally>();
-    for (; i < ends[b]; ++i) {
-      if (items[i] >= items_end) return wrong;
+    // At once: items come in the order of their slots and would crowd a table that grows with them.
+    tally->reserve(items.size());
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      if (items[i] >= items_end) return Error{Code::kCorrupt, "counts of unknown items"};
       tally->add(items[i], units[i]);
     }
     buckets[numbers[b]].tally = std::move(tally);
   }
+  reader.leave();
   return {};
 }
 

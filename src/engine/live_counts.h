@@ -31,6 +31,9 @@ struct CountWindow {
 // item -> sum, open addressing with linear probing: 12 bytes a slot, growing by half.
 class Tally {
  public:
+  // What so many items take when they come one by one; each slot is 12 bytes.
+  static std::size_t slots_for(std::size_t items);
+  void reserve(std::size_t items);  // of an empty one
   void add(std::uint32_t item, std::int64_t units);
   bool has(std::uint32_t item) const { return !items_.empty() && items_[slot(item)] != 0; }
   std::size_t size() const { return used_; }

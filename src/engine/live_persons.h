@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -46,9 +47,10 @@ struct PersonEntry {
   std::span<const Kept> events() const { return {kept, size}; }
 };
 
-// Room for so many events: exact for the few that most persons have, then an eighth to spare.
+// Room for so many events: exact up to 15, then up to an eighth to spare.
 constexpr std::size_t kept_capacity(std::size_t events) {
-  return events <= 8 ? events : (events + events / 8 + 7) / 8 * 8;
+  const std::size_t step = events < 16 ? 1 : std::bit_floor(events) / 8;
+  return (events + step - 1) / step * step;
 }
 // What malloc() takes for a block of so many bytes.
 constexpr std::uint64_t heap_bytes(std::uint64_t bytes) {
