@@ -126,6 +126,24 @@ struct ServerOptions {
   }
 };
 
+struct LiveOptions {
+  double checkpoint_minutes = 10;
+  bool merge_sessions = true;
+  std::string region = "country";
+  static constexpr auto fields() {
+    using O = LiveOptions;
+    return std::tuple{
+        Field{"checkpoint_minutes", &O::checkpoint_minutes, 0.0, 1e5,
+              "the live state is written so often, and when the server stops, so that a start "
+              "replays only what came later; 0: never, each start replays the whole log"},
+        Field{"merge_sessions", &O::merge_sessions,
+              "the first event with a user and a session gives the session's earlier events to "
+              "that user"},
+        Field{"region", &O::region,
+              "the key of an event's context that names its region; empty: none"}};
+  }
+};
+
 // One [models.NAME]: `kind` (default: the name itself) and that kind's options.
 struct ModelConfig {
   std::string name, kind;
@@ -164,6 +182,7 @@ struct Config {
   PipelineOptions pipeline;                  // [pipeline]
   ServerOptions server;                      // [server]
   EventLogOptions log;                       // [log]
+  LiveOptions live;                          // [live]
   std::vector<ModelConfig> models;           // [models.NAME]
   std::vector<PlacementOptions> placements;  // [placements.NAME]
 

@@ -43,7 +43,8 @@ Random root_of(const Config& config) {
 
 Result<CleaningReport> Engine::clean(const Run& run) const {
   VT_TRY(const auto log, state_->log_to_read());
-  VT_TRY(const RawDataset raw, read_dataset(run, *log, state_->types));
+  VT_TRY(const RawDataset raw,
+         read_dataset(run, *log, state_->types, kWholeLog, state_->config.live));
   VT_TRY(CleanView view, vitrine::clean(run, raw.table, raw.vocabulary, raw.catalogue,
                                         state_->types, state_->config.cleaning));
   return std::move(view.report);
