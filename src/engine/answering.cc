@@ -93,17 +93,16 @@ class Question {
   Status find_history() {
     const Vocabulary& vocabulary = pinned_.live->vocabulary();
     if (!request_.user.empty()) query_.user = vocabulary.user(request_.user);
-    if (query_.user) {
-      VT_TRY(history_, pinned_.live->people().history({*query_.user, {}}));
-    } else if (!request_.session.empty()) {
-      VT_TRY(history_, pinned_.live->people().history({kNoUser, request_.session}));
-    }
+    Person person{kNoUser, request_.session};
+    if (query_.user) person = {*query_.user, {}};
+    VT_TRY(history_, pinned_.live->people().history(person));
+    VT_TRY(excluded_, pinned_.live->people().unwanted(person));
     query_.now = wall_clock();
     std::uint32_t group = history_.empty() ? 0 : history_.back().group + 1;
     for (const Event& event : request_.history) {
       const auto item = vocabulary.item(event.item);
       const float weight = state_.weights[static_cast<std::size_t>(event.type)];
-      if (!item || weight == 0) continue;
+      if (!item || !(weight > 0)) continue;
       history_.push_back(
           {*item, event.type, 1, weight, event.time == kNoTime ? query_.now : event.time, group});
     }
@@ -125,8 +124,8 @@ class Question {
     query_.context = &context_;
   }
 
-  // What was asked to be left out, what is being looked at or lies in the cart, and, under the
-  // repeat policy, what the person has.
+  // What the person does not want, what was asked to be left out, what is being looked at or lies
+  // in the cart, and, under the repeat policy, what the person has.
   void find_excluded() {
     for (const std::string& id : request_.exclude) {
       if (const auto item = pinned_.live->vocabulary().item(id)) excluded_.push_back(*item);
