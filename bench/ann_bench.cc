@@ -6,10 +6,13 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "bench/planted.h"
+#include "index/clustered.h"
 #include "index/rows.h"
 #include "index/scan.h"
 
@@ -36,6 +39,14 @@ void measure(const char* what, std::int64_t queries, Call call) {
   }
   std::sort(ms.begin(), ms.end());
   fmt::print("{:40} {:8.3f} {:8.3f} {:8.3f} ms\n", what, ms.front(), ms[ms.size() / 2], ms.back());
+}
+
+void dump(const Matrix& m, const std::string& path) {
+  std::ofstream out(path, std::ios::binary);
+  for (std::int64_t i = 0; i < m.rows(); ++i) {
+    out.write(reinterpret_cast<const char*>(m.row(i).data()),
+              m.cols() * std::int64_t{sizeof(float)});
+  }
 }
 
 MatrixView<const float> row_of(const Matrix& m, std::int64_t row) {
@@ -86,11 +97,53 @@ void measure_exact(const Planted& planted) {
   }
 }
 
+// Of the exact list, the share that the other has.
+double recall(std::span<const Candidate> exact, std::span<const Candidate> list) {
+  std::size_t found = 0;
+  for (const Candidate& c : exact)
+    found += static_cast<std::size_t>(std::find(list.begin(), list.end(), c) != list.end());
+  return exact.empty() ? 1 : static_cast<double>(found) / static_cast<double>(exact.size());
+}
+
+void measure_approximate(const Planted& planted) {
+  constexpr int kTop = 10;
+  std::vector<ItemIndex> names;
+  for (std::uint32_t i = 0; i < planted.items.rows(); ++i) names.push_back(ItemIndex{i});
+  ThreadPool pool(2);
+  const double before = cpu_seconds();
+  auto built = ClusteredItems::build(planted.items.view(), names, {}, {}, pool);
+  const ClusteredItems& index = built.value();
+  fmt::print("{} lists in {:.1f} CPU-s, {:.1f} MB\n", index.lists(), cpu_seconds() - before,
+             1e-6 * static_cast<double>(index.bytes()));
+  for (const ClusteredItems::Level& level : index.levels())
+    fmt::print("  best {}: {} lists, recall {:.4f}\n", level.k, level.probes, level.recall);
+  const PackedItems packed(planted.items.view());
+  for (const double share : {1.0, 0.5, 0.2, 0.05, 0.02, 0.005}) {
+    const Bitmap bitmap = random_mask(planted.items.rows(), share);
+    const ItemMask mask{share < 1 ? &bitmap : nullptr, {}};
+    CandidateBlock exact, out;
+    scan_top(planted.queries.view(), packed, std::span(&mask, 1), kTop, exact);
+    double sum = 0;
+    measure(fmt::format("  approximate, {} % of the items", 100 * share).c_str(), kQueries,
+            [&](std::int64_t q) {
+              index.search(row_of(planted.queries, q), planted.items.view(), std::span(&mask, 1),
+                           kTop, out);
+              sum += recall(exact.row(static_cast<std::size_t>(q)), out.row(0));
+            });
+    fmt::print("    recall@10 {:.4f}\n", sum / kQueries);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::int64_t items = argc > 1 ? std::atoll(argv[1]) : 1'000'000;
   const bool isotropic = argc > 2 && std::string_view(argv[2]) == "isotropic";
   const Planted planted = planted_vectors(items, kQueries, kWidth, isotropic);
+  if (argc > 3) {
+    dump(planted.items, std::string(argv[3]) + "/ann_items.f32");
+    dump(planted.queries, std::string(argv[3]) + "/ann_queries.f32");
+  }
   measure_exact(planted);
+  measure_approximate(planted);
 }

@@ -1,7 +1,6 @@
 // Few queries, or narrow masks, screened in bytes. Internal to index/.
 #pragma once
 
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -15,36 +14,47 @@ inline constexpr std::size_t kByteQueries = 8;
 // places is less work than reading all, for one of a few queries and for one of many.
 inline constexpr std::size_t kNarrowAlone = 5, kNarrowInBatch = 25;
 
-// The allowed items of a mask where they are at most a given number. Counts no further than that.
-class NarrowMask {
+// Items in bytes with what their scores are computed again from. Owns nothing.
+struct ByteItems {
+  const Kernels* kernels;
+  ByteRows rows;
+  ExactRows exact;
+  ScreenBounds bounds;                    // of all
+  std::span<const std::uint32_t> places;  // positions by item, kNowhere where there is none
+};
+
+// What a mask allows. The last answers are kept: queries often share a mask.
+class MaskReader {
  public:
-  // Positions in `items` of what `allowed` holds, or nothing where it holds more than `most`. The
-  // last answer is kept: queries often share a mask.
-  std::optional<std::span<const std::uint32_t>> positions(const Bitmap* allowed, std::size_t most,
-                                                          std::span<const std::uint32_t> places);
+  std::size_t count(const Bitmap& allowed);
+  // Positions of the allowed items that have one.
+  std::span<const std::uint32_t> positions(const Bitmap& allowed,
+                                           std::span<const std::uint32_t> places);
 
  private:
   const Bitmap* last_ = nullptr;
-  bool narrow_ = false;
+  std::size_t count_ = 0;
+  bool listed_ = false;
   std::vector<std::uint32_t> positions_;
 };
 
-// One call's working memory. `items` has bytes; `queries` come together.
+// One call's working memory. Lists of n; a mask is narrow when it holds at most `narrow` items.
 class ByteScan {
  public:
-  ByteScan(const PackedItems& items, std::size_t n, std::size_t queries)
-      : items_(items),
-        n_(n),
-        most_(static_cast<std::size_t>(items.items()) /
-              (queries <= kByteQueries ? kNarrowAlone : kNarrowInBatch)) {}
+  ByteScan(const ByteItems& items, std::size_t n, std::size_t narrow)
+      : items_(items), n_(n), most_(narrow) {}
 
   // Answers query `row` and returns true where its mask is narrow.
   bool narrow(std::span<const float> query, const ItemMask& mask, CandidateBlock& out,
               std::size_t row);
 
+  // How many items a mask allows.
+  std::size_t allowed(const Bitmap& mask) { return mask_.count(mask); }
+
   // Some rows of the queries, all of them together through chunk after chunk.
   void run(MatrixView<const float> queries, std::span<const std::uint32_t> rows,
-           std::span<const ItemMask> masks, CandidateBlock& out);
+           std::span<const ItemMask> masks, std::span<const PackedItems::Chunk> chunks,
+           CandidateBlock& out);
 
  private:
   struct Open {
@@ -52,9 +62,9 @@ class ByteScan {
     ByteQuery query;
   };
 
-  const PackedItems& items_;
+  const ByteItems items_;
   const std::size_t n_, most_;
-  NarrowMask mask_;
+  MaskReader mask_;
   Open narrow_;
 };
 

@@ -151,11 +151,14 @@ void scan_top(MatrixView<const float> queries, const PackedItems& items,
   std::vector<std::uint32_t> rows(static_cast<std::size_t>(queries.rows));
   std::iota(rows.begin(), rows.end(), 0u);
   if (items.has_bytes()) {
-    ByteScan bytes(items, static_cast<std::size_t>(wanted), rows.size());
+    const std::size_t share = rows.size() <= kByteQueries ? kNarrowAlone : kNarrowInBatch;
+    ByteScan bytes(
+        {&items.kernels(), items.bytes(), items.exact(), items.byte_bounds(), items.places()},
+        static_cast<std::size_t>(wanted), static_cast<std::size_t>(items.items()) / share);
     std::erase_if(rows, [&](std::uint32_t row) {
       return bytes.narrow(queries.row(row), mask_of(masks, row), out, row);
     });
-    if (rows.size() <= kByteQueries) return bytes.run(queries, rows, masks, out);
+    if (rows.size() <= kByteQueries) return bytes.run(queries, rows, masks, items.chunks(), out);
   }
   Group group(items, static_cast<std::int64_t>(rows.size()));
   for (std::span<const std::uint32_t> left = rows; !left.empty();) {

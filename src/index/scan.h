@@ -69,7 +69,6 @@ class PackedItems {
   ByteRows bytes() const { return {bytes_.data(), scales_.data(), byte_width(width_)}; }
   const ScreenBounds& byte_bounds() const { return byte_bounds_; }  // of all chunks
   ExactRows exact() const;
-  static constexpr std::uint32_t kNowhere = ~std::uint32_t{0};
   std::span<const std::uint32_t> places() const { return places_; }  // positions, by item
 
  private:

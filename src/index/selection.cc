@@ -157,6 +157,8 @@ void Selection::settle() {
         kept_[begin + i].low = kept_[begin + i].high = scores[i];
       }
     }
+    // Only where the bytes were not made from these vectors.
+    std::erase_if(kept_, [](const Entry& e) { return std::isnan(e.low); });
   }
   if (kept_.size() <= n_) return;
   const auto last = kept_.begin() + static_cast<std::ptrdiff_t>(n_ - 1);

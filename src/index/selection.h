@@ -11,6 +11,9 @@
 
 namespace vitrine {
 
+// The position of an item that has none.
+inline constexpr std::uint32_t kNowhere = ~std::uint32_t{0};
+
 // Scores of up to eight rows at a time: a chain of additions waits for itself, eight chains do not.
 // Value k of a row is `step` * k floats after its first.
 void exact_scores(const float* query, std::int64_t width, const float* const* rows,
@@ -55,6 +58,9 @@ class Selection {
   // Every position, or those of a list, one by one in float32: for a query that cannot be screened.
   void exhaust();
   void exhaust(std::span<const std::uint32_t> positions);
+
+  // Whether n of what was offered were allowed.
+  bool full() const { return kept_.size() >= n_; }
 
   // Best first; returns the number written, at most n.
   std::size_t take(std::span<Candidate> out);
