@@ -26,7 +26,7 @@ std::span<const std::uint32_t> MaskReader::positions(const Bitmap& allowed,
     for (std::uint64_t left = words[w]; left != 0; left &= left - 1) {
       const std::size_t item = w * 64 + static_cast<std::size_t>(std::countr_zero(left));
       if (item >= places.size()) return positions_;
-      if (places[item] != kNowhere) positions_.push_back(places[item]);
+      if (places[item] != kNoPosition) positions_.push_back(places[item]);
     }
   }
   return positions_;

@@ -20,7 +20,7 @@ struct ByteItems {
   ByteRows rows;
   ExactRows exact;
   ScreenBounds bounds;                    // of all
-  std::span<const std::uint32_t> places;  // positions by item, kNowhere where there is none
+  std::span<const std::uint32_t> places;  // positions by item, kNoPosition where there is none
 };
 
 // What a mask allows. The last answers are kept: queries often share a mask.

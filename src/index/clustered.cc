@@ -139,7 +139,7 @@ void ClusteredItems::finish() {
       MatrixView<const float>{means_.data(), static_cast<std::int64_t>(lists), width_, width_});
   std::uint32_t size = 0;
   for (const ItemIndex item : items_) size = std::max(size, raw(item) + 1);
-  places_.assign(size, kNowhere);
+  places_.assign(size, kNoPosition);
   for (std::size_t p = 0; p < items_.size(); ++p)
     places_[raw(items_[p])] = static_cast<std::uint32_t>(p);
   chunks_.clear();

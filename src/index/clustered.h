@@ -67,6 +67,9 @@ class ClusteredItems {
   std::span<const Level> levels() const { return levels_; }
   std::int64_t items() const { return static_cast<std::int64_t>(items_.size()); }
   std::int64_t lists() const { return static_cast<std::int64_t>(chunks_.size()); }
+  bool has(ItemIndex item) const {
+    return raw(item) < places_.size() && places_[raw(item)] != kNoPosition;
+  }
   std::span<const ItemIndex> list(std::size_t l) const {  // ascending
     return items_.subspan(offsets_[l], offsets_[l + 1] - offsets_[l]);
   }

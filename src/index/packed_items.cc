@@ -127,7 +127,7 @@ void PackedItems::fill_bytes(MatrixView<const float> items) {
 void PackedItems::find_places() {
   std::uint32_t size = 0;
   for (const ItemIndex item : order_) size = std::max(size, raw(item) + 1);
-  places_.assign(size, kNowhere);
+  places_.assign(size, kNoPosition);
   for (std::size_t p = 0; p < order_.size(); ++p)
     places_[raw(order_[p])] = static_cast<std::uint32_t>(p);
 }

@@ -12,7 +12,7 @@
 namespace vitrine {
 
 // The position of an item that has none.
-inline constexpr std::uint32_t kNowhere = ~std::uint32_t{0};
+inline constexpr std::uint32_t kNoPosition = ~std::uint32_t{0};
 
 // Scores of up to eight rows at a time: a chain of additions waits for itself, eight chains do not.
 // Value k of a row is `step` * k floats after its first.
