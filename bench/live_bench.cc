@@ -81,8 +81,8 @@ void BM_History(benchmark::State& state) {
 void BM_Popular(benchmark::State& state) {
   Live& live = filled(1024);
   for (auto _ : state)
-    benchmark::DoNotOptimize(
-        live.state->popular(static_cast<int>(state.range(0)), 20, [](ItemIndex) { return true; }));
+    benchmark::DoNotOptimize(live.state->popular({.days = static_cast<int>(state.range(0))}, 20,
+                                                 [](ItemIndex) { return true; }));
 }
 
 BENCHMARK(BM_Apply)->Arg(1024)->Arg(16);

@@ -176,19 +176,23 @@ class Question {
   Query query_;
 };
 
-// The best by live counters: without a snapshot, and for windows of days.
-Slate live_popular(const Pinned& pinned, int n, int days, const Bitmap& allowed,
-                   const std::function<bool(ItemIndex)>& excluded) {
-  const auto shown = [&](ItemIndex item) { return allowed.test(raw(item)) && !excluded(item); };
+// A list by live counters.
+Slate live_slate(std::span<const Candidate> candidates, int n) {
   Slate slate;
-  for (const Candidate& candidate :
-       pinned.live->people().popular(days, static_cast<std::size_t>(n), shown)) {
+  for (const Candidate& candidate : candidates) {
     slate.items.push_back({candidate.item, candidate.score, 1, "live", {}});
   }
   if (slate.items.size() < static_cast<std::size_t>(n)) {
     slate.shortfall = "fewer items than that were wanted and may be shown";
   }
   return slate;
+}
+
+// The best of all time: without a snapshot.
+Slate live_popular(const Pinned& pinned, int n, const Bitmap& allowed,
+                   const std::function<bool(ItemIndex)>& excluded) {
+  const auto shown = [&](ItemIndex item) { return allowed.test(raw(item)) && !excluded(item); };
+  return live_slate(pinned.live->people().popular({}, static_cast<std::size_t>(n), shown), n);
 }
 
 AnsweredReason answered(const Reason& reason, const Engine::State& state, const Pinned& pinned) {
@@ -241,7 +245,7 @@ Result<Answer> Engine::recommend(const RecommendRequest& request) const {
   VT_TRY(question.prepare());
   Slate slate;
   if (question.degraded()) {
-    slate = live_popular(question.pinned(), request.n, 0, question.allowed(),
+    slate = live_popular(question.pinned(), request.n, question.allowed(),
                          [&](ItemIndex item) { return question.excluded(item); });
     slate.degraded = kNoSnapshot;
   } else {
@@ -331,29 +335,59 @@ Result<Answer> Engine::similar(std::string_view item, int n, SimilarBy by,
   return finish(slate, *state_, pinned, record);
 }
 
-Result<Answer> Engine::popular(int n, int days, std::string_view category) const {
-  VT_TRY(check_n(n));
-  if (days < 0 || days > kPopularDays) {
-    return Error{Code::kInvalid,
-                 fmt::format("days is {}, it must be from 0 (all time) to {}", days, kPopularDays)};
-  }
-  VT_TRY(const Pinned pinned, state_->pin(0));
+namespace {
+
+// A list of what `count` finds among the items that may be shown, in a category if one is named.
+template <class Count>
+Result<Answer> counted(Engine::State& state, const CountedRequest& request,
+                       std::string_view placement, const Count& count) {
+  VT_TRY(check_n(request.n));
+  VT_TRY(const Pinned pinned, state.pin(0));
   RecommendRequest record;
-  record.placement = "popular";
-  record.n = n;
+  record.placement = placement;
+  record.n = request.n;
   std::shared_ptr<const Bitmap> mask;
-  if (!category.empty()) {
-    record.categories.emplace_back(category);
-    mask = state_->category_masks.find(*pinned.catalogue, record.categories);
+  if (!request.category.empty()) {
+    record.categories.emplace_back(request.category);
+    mask = state.category_masks.find(*pinned.catalogue, record.categories);
     const auto words = mask->words();
     if (std::all_of(words.begin(), words.end(), [](std::uint64_t word) { return word == 0; })) {
       return Error{Code::kNotFound,
-                   "no available item is on or below the category '" + std::string(category) + "'"};
+                   "no available item is on or below the category '" + request.category + "'"};
     }
   }
   const Bitmap& allowed = mask ? *mask : pinned.catalogue->available();
-  const Slate slate = live_popular(pinned, n, days, allowed, [](ItemIndex) { return false; });
-  return finish(slate, *state_, pinned, record);
+  const auto shown = [&](ItemIndex item) { return allowed.test(raw(item)); };
+  const Slate slate = live_slate(count(pinned.live->people(), shown), request.n);
+  return finish(slate, state, pinned, record);
+}
+
+Status check_hours(int hours) {
+  if (hours >= 0 && hours <= kPopularHours) return {};
+  return Error{Code::kInvalid,
+               fmt::format("hours is {}, it must be from 0 to {}", hours, kPopularHours)};
+}
+
+}  // namespace
+
+Result<Answer> Engine::popular(const CountedRequest& request) const {
+  VT_TRY(check_hours(request.hours));
+  if (request.days < 0 || request.days > kPopularDays) {
+    return Error{Code::kInvalid, fmt::format("days is {}, it must be from 0 (all time) to {}",
+                                             request.days, kPopularDays)};
+  }
+  return counted(*state_, request, "popular", [&](const LiveState& people, const auto& shown) {
+    return people.popular({request.days, request.hours, request.region},
+                          static_cast<std::size_t>(request.n), shown);
+  });
+}
+
+Result<Answer> Engine::trending(const CountedRequest& request) const {
+  VT_TRY(check_hours(request.hours));
+  const int hours = request.hours == 0 ? kTrendHours : request.hours;
+  return counted(*state_, request, "trending", [&](const LiveState& people, const auto& shown) {
+    return people.trending(hours, request.region, static_cast<std::size_t>(request.n), shown);
+  });
 }
 
 }  // namespace vitrine

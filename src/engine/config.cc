@@ -13,8 +13,8 @@ namespace vitrine {
 namespace {
 
 constexpr std::string_view kSections[] = {
-    "shop",  "sources",  "cleaning", "histories", "split",  "interactions", "evaluate",
-    "train", "pipeline", "server",   "log",       "models", "placements"};
+    "shop",  "sources",  "cleaning", "histories", "split", "interactions", "evaluate",
+    "train", "pipeline", "server",   "log",       "live",  "models",       "placements"};
 constexpr std::string_view kDefaultModels[] = {"popularity", "item_knn", "ease", "together"};
 constexpr std::string_view kDefaultPlacement = "home";
 
@@ -36,6 +36,7 @@ class ConfigReader {
     VT_TRY(section("pipeline", config.pipeline));
     VT_TRY(section("server", config.server));
     VT_TRY(section("log", config.log));
+    VT_TRY(section("live", config.live));
     VT_TRY(models(config.models));
     VT_TRY(placements(config.placements));
     return check(config);
@@ -301,6 +302,7 @@ Table config_to_table(const Config& config) {
   table.set("pipeline", write_options(config.pipeline));
   table.set("server", write_options(config.server));
   table.set("log", write_options(config.log));
+  table.set("live", write_options(config.live));
   Table models, placements;
   for (const ModelConfig& model : config.models) {
     Table options{{"kind", model.kind}};

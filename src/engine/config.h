@@ -46,6 +46,11 @@ struct TrainOptions {
   double checkpoint_minutes = 10;  // between two writings of a long fit's state; 0: never
   double gate_tolerance =
       0.05;  // publish unless worse than the champion by more than its interval and this share
+  int time_limit_minutes = 1440;  // of the background process; 0: none
+  int cores = 0;                  // of the background process; 0: all
+  int retries = 1;                // of a training in the background that crashed
+  double volume_ratio_max = 5;    // newest whole day against its weekday before, either way
+  double drift_max = 0.6;         // distance of the distributions of a model's scores
   double coverage_min =
       0.01;  // share of the available items that the slates of a validation sample must reach
   static constexpr auto fields() {
@@ -69,6 +74,20 @@ struct TrainOptions {
               "after a kill; 0: never"},
         Field{"gate_tolerance", &O::gate_tolerance, 0.0, 1.0,
               "relative loss against the published snapshot that is let through"},
+        Field{"time_limit_minutes", &O::time_limit_minutes, 0, 1 << 20,
+              "training in the background is ended after so long; 0: no limit"},
+        Field{"cores", &O::cores, 0, 1024,
+              "processor cores that training in the background may use; 0: all"},
+        Field{
+            "retries", &O::retries, 0, 100,
+            "how often a training in the background is begun again after a crash, a minute later, "
+            "then two, four, ..."},
+        Field{"volume_ratio_max", &O::volume_ratio_max, 0.0, 1e6,
+              "publish unless the newest whole day has so many times the events of its weekday "
+              "before, or so few; 0: not looked at"},
+        Field{"drift_max", &O::drift_max, 0.0, 1.0,
+              "largest distance (Kolmogorov-Smirnov) of the distributions of a model's scores from "
+              "the published snapshot's; 1: not looked at"},
         Field{"coverage_min", &O::coverage_min, 0.0, 1.0,
               "share of items that lists must reach for publication"}};
   }
@@ -104,6 +123,24 @@ struct ServerOptions {
               "a client that takes longer to send a request or to take the answer is cut off"},
         Field{"connections_max", &O::connections_max, 1, 1'000'000,
               "further connections are refused"}};
+  }
+};
+
+struct LiveOptions {
+  double checkpoint_minutes = 10;
+  bool merge_sessions = true;
+  std::string region = "country";
+  static constexpr auto fields() {
+    using O = LiveOptions;
+    return std::tuple{
+        Field{"checkpoint_minutes", &O::checkpoint_minutes, 0.0, 1e5,
+              "the live state is written so often, and when the server stops, so that a start "
+              "replays only what came later; 0: never, each start replays the whole log"},
+        Field{"merge_sessions", &O::merge_sessions,
+              "the first event with a user and a session gives the session's earlier events to "
+              "that user"},
+        Field{"region", &O::region,
+              "the key of an event's context that names its region; empty: none"}};
   }
 };
 
@@ -145,6 +182,7 @@ struct Config {
   PipelineOptions pipeline;                  // [pipeline]
   ServerOptions server;                      // [server]
   EventLogOptions log;                       // [log]
+  LiveOptions live;                          // [live]
   std::vector<ModelConfig> models;           // [models.NAME]
   std::vector<PlacementOptions> placements;  // [placements.NAME]
 

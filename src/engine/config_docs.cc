@@ -25,6 +25,7 @@ constexpr SectionText kTexts[] = {
     {"pipeline", "From candidates to a list."},
     {"server", "The HTTP server."},
     {"log", "The event log."},
+    {"live", "What is known of people up to this moment."},
     {"placements.NAME", "A place in the shop where a list is shown. `home` is always there."},
 };
 
@@ -55,7 +56,8 @@ std::vector<std::pair<std::string, std::vector<FieldDoc>>> describe_config() {
       {"pipeline", describe_options<PipelineOptions>()},
       {"placements.NAME", describe_options<PlacementOptions>()},
       {"server", describe_options<ServerOptions>()},
-      {"log", describe_options<EventLogOptions>()}};
+      {"log", describe_options<EventLogOptions>()},
+      {"live", describe_options<LiveOptions>()}};
   for (const ModelKind& kind : all_models()) {
     std::vector<FieldDoc> fields{
         {"kind", "string", "the section's NAME", "", "which model this is"}};

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_map>
 
 #include "base/json.h"
+#include "engine/merge.h"
 
 namespace vitrine {
 namespace {
@@ -15,7 +17,8 @@ constexpr std::uint64_t kReportEvery = 16'384;  // records between two looks at 
 // Folds records into a raw data set.
 class Folder {
  public:
-  Folder(const EventTypes& types, RawDataset& out) : types_(types), out_(out) {}
+  Folder(const EventTypes& types, bool merge_sessions, RawDataset& out)
+      : types_(types), merge_sessions_(merge_sessions), out_(out) {}
 
   Status fold(const LogRecord& record) {
     out_.sequence = record.sequence;
@@ -45,6 +48,11 @@ class Folder {
       case RecordKind::kEraseUser:
         if (out_.vocabulary.users.erase(as_text(record.payload))) erased_ = true;
         return {};
+      case RecordKind::kMerge: {
+        VT_TRY(const Merge merge, decode_merge(record.payload));
+        note(merge);
+        return {};
+      }
     }
     return Error{Code::kCorrupt,
                  "a record of a kind that this version does not know; a newer Vitrine "
@@ -53,10 +61,59 @@ class Folder {
 
   void finish() {
     out_.catalogue.resize(out_.vocabulary.items.size());
+    if (merge_sessions_ || !moves_.empty()) give_away();
     if (erased_) drop_erased();
   }
 
  private:
+  // At a merge the rows before `row` move.
+  struct Move {
+    std::size_t row;
+    UserIndex user;         // from; kNoUser: from the session
+    std::uint32_t session;  // of the table
+    UserIndex to;
+  };
+
+  void note(const Merge& merge) {
+    const UserIndex to = out_.vocabulary.add_user(merge.to);
+    if (!merge.session.empty()) {
+      if (const auto session = out_.table.sessions.find(merge.session))
+        moves_.push_back({out_.table.size(), kNoUser, *session, to});
+    } else if (const auto user = out_.vocabulary.user(merge.user)) {
+      moves_.push_back({out_.table.size(), *user, EventTable::kNone, to});
+    }
+  }
+
+  // From the last row to the first, knowing whose each session's and user's earlier events become.
+  void give_away() {
+    EventTable& table = out_.table;
+    std::vector<UserIndex> owner(table.sessions.size(), kNoUser);
+    std::unordered_map<std::uint32_t, UserIndex> becomes;
+    const auto now = [&](UserIndex user) {
+      const auto found = becomes.find(raw(user));
+      return found == becomes.end() ? user : found->second;
+    };
+    const auto undo = [&](const Move& move) {
+      if (move.user == kNoUser) {
+        owner[move.session] = now(move.to);
+      } else {
+        becomes[raw(move.user)] = now(move.to);
+      }
+    };
+    auto next = moves_.rbegin();
+    for (std::size_t row = table.size(); row-- > 0;) {
+      for (; next != moves_.rend() && next->row > row; ++next) undo(*next);
+      const std::uint32_t session = table.session[row];
+      UserIndex& user = table.user[row];
+      if (user != kNoUser) {
+        user = now(user);
+        if (merge_sessions_ && session != EventTable::kNone) owner[session] = user;
+      } else if (session != EventTable::kNone) {
+        user = owner[session];
+      }
+    }
+  }
+
   template <class T>
   static void compact(std::vector<T>& column, const std::vector<std::uint32_t>& kept) {
     for (std::size_t i = 0; i < kept.size(); ++i) column[i] = column[kept[i]];
@@ -87,8 +144,10 @@ class Folder {
   }
 
   const EventTypes& types_;
+  const bool merge_sessions_;
   RawDataset& out_;
   Event event_;
+  std::vector<Move> moves_;
   bool erased_ = false;
 };
 
@@ -113,9 +172,9 @@ Result<User> decode_user(std::span<const std::byte> payload) {
 }
 
 Result<RawDataset> read_dataset(const Run& run, const EventLog& log, const EventTypes& types,
-                                std::uint64_t up_to) {
+                                std::uint64_t up_to, const LiveOptions& live) {
   RawDataset raw;
-  Folder folder(types, raw);
+  Folder folder(types, live.merge_sessions, raw);
   const std::uint64_t last = std::min(up_to, log.last_sequence());
   const std::uint64_t first = log.first_sequence();
   Stage stage(run.monitor, "reading the event log", last >= first ? last - first + 1 : 0,
@@ -135,7 +194,7 @@ Result<RawDataset> read_dataset(const Run& run, const EventLog& log, const Event
 
 Result<Dataset> build_dataset(const Run& run, const EventLog& log, const EventTypes& types,
                               const Config& config, std::uint64_t up_to) {
-  VT_TRY(RawDataset raw, read_dataset(run, log, types, up_to));
+  VT_TRY(RawDataset raw, read_dataset(run, log, types, up_to, config.live));
   VT_TRY(CleanView view,
          clean(run, raw.table, raw.vocabulary, raw.catalogue, types, config.cleaning));
   VT_TRY(Histories histories,

@@ -4,7 +4,9 @@
 //
 // The fold: an event adds its user and its item to the vocabulary, an item or user record its id.
 // Erasing an item empties its row and keeps its index; erasing a user leaves a hole, the events up
-// to there are not seen, and the same id appearing later is somebody new.
+// to there are not seen, and the same id appearing later is somebody new. Merging gives a session's
+// or a user's events up to there to another user; so does, unless [live] merge_sessions is off, the
+// first event of a session that names its user.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +41,7 @@ struct Dataset {
 // Reads the records with sequences up to `up_to`. kCorrupt, naming the sequence, for a record that
 // is not what we wrote.
 Result<RawDataset> read_dataset(const Run& run, const EventLog& log, const EventTypes& types,
-                                std::uint64_t up_to = kWholeLog);
+                                std::uint64_t up_to = kWholeLog, const LiveOptions& live = {});
 
 // Reads, cleans, and builds the histories; the table is gone when it returns.
 Result<Dataset> build_dataset(const Run& run, const EventLog& log, const EventTypes& types,

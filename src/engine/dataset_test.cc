@@ -15,7 +15,25 @@ void happen(Engine& engine, int steps) {
   for (int s = 0; s < steps; ++s) {
     const std::string user = user_id(*rc::gen::inRange(0, 6));
     const std::string item = item_id(0, *rc::gen::inRange(0, 8));
-    switch (*rc::gen::inRange(0, 6)) {
+    const std::string session = "s" + std::to_string(*rc::gen::inRange(0, 3));
+    switch (*rc::gen::inRange(0, 11)) {
+      case 4:
+        (void)engine.merge({session, "", user}).ok();
+        break;
+      case 5:
+        (void)engine.merge({"", user_id(*rc::gen::inRange(0, 6)), user}).ok();
+        break;
+      case 6:
+      case 7:
+      case 8: {
+        // Anonymous, or a login; some at the same moment as others.
+        Event event = purchase(*rc::gen::arbitrary<bool>() ? user : "", item,
+                               kShopOpens + *rc::gen::inRange(0, 5) * kSecond, "");
+        event.id = std::to_string(s);
+        event.session = session;
+        (void)engine.add_events(std::vector{event}).ok();
+        break;
+      }
       case 0: {
         Item described;
         described.id = item;
@@ -46,7 +64,9 @@ void happen(Engine& engine, int steps) {
 TEST(Dataset, FoldsAsTheLiveStateDoes) {
   const bool held = rc::check("the folds agree", [] {
     TempFolder folder;
-    const Config config = shop_config(folder);
+    Config config = shop_config(folder);
+    config.cleaning.duplicates = false;
+    config.live.merge_sessions = *rc::gen::arbitrary<bool>();
     const auto engine = open_shop(config, OpenMode::kTool);
     must(engine->put_items(std::vector{shop_item(0, 0)}));
     must(engine->item(item_id(0, 0)));  // from here on it is fed as things happen
@@ -55,7 +75,8 @@ TEST(Dataset, FoldsAsTheLiveStateDoes) {
     RC_PRE(log.ok());
     TestRun run;
     const EventTypes types;
-    const RawDataset raw = must(read_dataset(run.run, **log, types));
+    const RawDataset raw = must(read_dataset(run.run, **log, types, kWholeLog, config.live));
+    const Dataset learned = must(build_dataset(run.run, **log, types, config));
     const auto live = must(Live::replay(run.run, **log, types, config, "memory:"));
     RC_ASSERT(raw.sequence == live->sequence());
     RC_ASSERT(raw.vocabulary.users.size() == live->vocabulary().users.size());
@@ -73,14 +94,56 @@ TEST(Dataset, FoldsAsTheLiveStateDoes) {
       RC_ASSERT(raw.vocabulary.id(user) == live->vocabulary().id(user));
       const auto rows =
           static_cast<std::size_t>(std::count(raw.table.user.begin(), raw.table.user.end(), user));
-      RC_ASSERT(must(live->people().history({user, {}})).size() == rows);
+      const auto history = must(live->people().history({user, {}}));
+      RC_ASSERT(history.size() == rows);
+      const auto row = learned.histories.row(u);
+      RC_ASSERT(row.size() == rows);
+      for (std::size_t i = 0; i < rows; ++i) {
+        RC_ASSERT(history[i].item == row[i].item);
+        RC_ASSERT(history[i].time == row[i].time);
+        RC_ASSERT(history[i].group == row[i].group);
+      }
       // What is fed as it happens is what a replay makes of it.
       if (!raw.vocabulary.id(user).empty()) {
         RC_ASSERT(must(engine->person(raw.vocabulary.id(user))).history.size() == rows);
       }
     }
+    std::size_t anonymous = 0;
+    for (std::size_t r = learned.histories.users(); r < learned.histories.rows(); ++r)
+      anonymous += learned.histories.row(r).size();
+    for (int s = 0; s < 3; ++s)
+      anonymous -= must(live->people().history({kNoUser, "s" + std::to_string(s)})).size();
+    RC_ASSERT(anonymous == 0U);
   });
   EXPECT_TRUE(held);
+}
+
+TEST(Dataset, ALoginTakesTheSessionAlong) {
+  TempFolder folder;
+  const Config config = shop_config(folder);
+  const auto engine = open_shop(config, OpenMode::kServe);
+  const auto look = [&](const std::string& user, const std::string& session, int i) {
+    Event event = purchase(user, item_id(0, i), kShopOpens + i * kSecond, "");
+    event.session = session;
+    must(engine->add_events(std::vector{event}));
+  };
+  look("", "visit", 1);
+  look("", "visit", 2);
+  look("", "other", 3);
+  look("anna", "visit", 4);  // the login
+  look("", "visit", 5);      // logged out again
+  EXPECT_EQ(must(engine->person("anna")).items,
+            (std::vector<std::string>{item_id(0, 1), item_id(0, 2), item_id(0, 4)}));
+  look("anna", "visit", 6);
+  EXPECT_EQ(must(engine->person("anna")).history.size(), 5U);
+  must(engine->merge({"other", "", "anna"}));
+  must(engine->merge({"other", "", "anna"}));
+  EXPECT_EQ(must(engine->person("anna")).history.size(), 6U);
+  must(engine->merge({"", "anna", "anna@shop"}));
+  EXPECT_TRUE(must(engine->person("anna")).history.empty());
+  EXPECT_EQ(must(engine->person("anna@shop")).history.size(), 6U);
+  EXPECT_EQ(must(engine->popular({.n = 10})).items.size(), 6U) << "nothing counts twice";
+  EXPECT_EQ(must(engine->popular({.n = 10})).items[0].score, 1);
 }
 
 TEST(Dataset, StopsAtASequence) {

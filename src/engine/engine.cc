@@ -35,8 +35,9 @@ void Engine::State::load_any_snapshot() {
 
 Status Engine::State::start_serving(const Run& run) {
   VT_TRY(files.make_folder(folder));
-  VT_TRY(const EventLog* log, log_to_write());
-  VT_TRY(live_state, Live::replay(run, *log, types, config, "rocksdb:" + folder + "/state"));
+  VT_TRY(EventLog * log, log_to_write());
+  VT_TRY(live_state,
+         Live::replay(run, *log, types, config, "rocksdb:" + folder + "/state", checkpoint()));
   live_ready.store(live_state.get());
   load_any_snapshot();
   slates = std::make_unique<SlateStream>(files, folder + "/slates");
@@ -53,7 +54,13 @@ Status Engine::State::start_serving(const Run& run) {
     }
     said = std::move(failure);
   };
-  background = std::make_unique<Background>(std::move(work), config.train.schedule_hours);
+  background = std::make_unique<Background>(std::move(work), config.train.schedule_hours,
+                                            Background::Retries{config.train.retries});
+  live_checkpoints = std::make_unique<CheckpointWriter>(
+      CheckpointWriter::Work{[this, log] { return live_state->save(checkpoint(), *log); },
+                             [this] { return live_state->sequence(); },
+                             [this] { return live_state->checkpointed(); }},
+      config.live.checkpoint_minutes);
   return {};
 }
 

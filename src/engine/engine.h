@@ -22,6 +22,7 @@
 #include "data/clean.h"
 #include "data/import.h"
 #include "engine/config.h"
+#include "engine/merge.h"
 #include "engine/similar.h"
 #include "engine/snapshot.h"
 #include "engine/tune.h"
@@ -52,6 +53,14 @@ struct RecommendRequest {
   std::vector<std::pair<std::string, std::string>> context;
   bool explain = false;
   std::uint64_t min_sequence = 0;  // answer from state that holds at least this sequence
+};
+
+// A list by what was counted of everybody. Ids of categories as paths ("Home>Kitchen").
+struct CountedRequest {
+  int n = 10;
+  int days = 0, hours = 0;    // the latest; hours count when both are given; neither: all time
+  std::string category = {};  // only on or below this path
+  std::string region = {};    // only what was counted there ([live] region); known for 28 days
 };
 
 struct AnsweredReason {
@@ -148,6 +157,9 @@ class Engine {
   // From the next list on nothing of this person is used; their id finds nothing. Their records
   // leave the log with the privacy work, the model with the next training.
   Result<Ack> erase_user(std::string_view id);
+  // What a session or another user did so far is this user's from the next list on. kNotFound for
+  // an unknown user to merge from; a session that did nothing is no error.
+  Result<Ack> merge(const Merge& merge);
   Result<Item> item(std::string_view id) const;
   Result<User> user(std::string_view id) const;
   Result<LivePerson> person(std::string_view user) const;
@@ -163,7 +175,9 @@ class Engine {
   // what to configure, where there is none.
   Result<Answer> similar(std::string_view item, int n, SimilarBy by,
                          std::span<const std::string> exclude) const;
-  Result<Answer> popular(int n, int days, std::string_view category) const;  // days 0: all time
+  Result<Answer> popular(const CountedRequest& request) const;
+  // What rises most against its own past (LiveState::trending); `hours` defaults to 24.
+  Result<Answer> trending(const CountedRequest& request) const;
 
   // Long work. `run` watches and cancels.
   Result<ImportReport> import(const Run& run, const SourceOptions& source, bool strict);

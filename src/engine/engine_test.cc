@@ -110,11 +110,12 @@ TEST(Engine, SimilarTogetherPopular) {
   EXPECT_EQ(std::count(ids.begin(), ids.end(), item_id(2, 3)), 0);
   must(engine->similar(item_id(2, 3), 5, SimilarBy::kTogether, {}));
   EXPECT_EQ(engine->similar("nothing", 5, SimilarBy::kBehaviour, {}).error().code, Code::kNotFound);
-  EXPECT_EQ(must(engine->popular(7, 0, "")).items.size(), 7u);
-  for (const std::string& id : ids_of(must(engine->popular(5, 30, "All>Taste 3")))) {
+  EXPECT_EQ(must(engine->popular({.n = 7})).items.size(), 7u);
+  for (const std::string& id :
+       ids_of(must(engine->popular({.n = 5, .days = 30, .category = "All>Taste 3"})))) {
     EXPECT_EQ(id.substr(0, 2), "t3");
   }
-  EXPECT_EQ(engine->popular(5, 0, "Nowhere").error().code, Code::kNotFound);
+  EXPECT_EQ(engine->popular({.n = 5, .category = "Nowhere"}).error().code, Code::kNotFound);
 }
 
 TEST(Engine, ExplainsOneItemUnderEveryModel) {
@@ -288,8 +289,8 @@ TEST(Engine, TheGateHoldsOnEveryPath) {
     check(engine->recommend(request));
     check(engine->similar(item, 40, SimilarBy::kBehaviour, {}));
     check(engine->similar(item, 40, SimilarBy::kTogether, {}));
-    check(engine->popular(40, 0, ""));
-    check(engine->popular(40, 90, "All"));
+    check(engine->popular({.n = 40}));
+    check(engine->popular({.n = 40, .days = 90, .category = "All"}));
   });
   EXPECT_TRUE(held);
 }
@@ -350,7 +351,8 @@ TEST(Engine, ATrainerThatFailsIsReported) {
   for (int i = 0; i < 200 && engine->status().training == "running"; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  EXPECT_EQ(engine->status().training, "failed: training ended with status 3: the disk is full");
+  EXPECT_EQ(engine->status().training,
+            "failed: training ended with status 3: the disk is full; it is begun again in 60 s");
 }
 
 TEST(Engine, AnotherProcessMayTrainBesideTheServer) {

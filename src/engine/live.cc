@@ -12,25 +12,62 @@ namespace vitrine {
 namespace {
 
 constexpr std::uint64_t kReportEvery = 16'384;  // records between two looks at the monitor
-constexpr std::string_view kUserKeys = "user/";
 
-std::string user_key(std::string_view id) { return std::string(kUserKeys) + std::string(id); }
+std::string user_key(std::string_view prefix, std::string_view id) {
+  return std::string(prefix) + std::string(id);
+}
 
 }  // namespace
 
-Result<std::unique_ptr<Live>> Live::replay(const Run& run, const EventLog& log,
-                                           const EventTypes& types, const Config& config,
-                                           const std::string& state_url) {
-  std::unique_ptr<Live> live(new Live(config));
+Result<std::unique_ptr<Live>> Live::empty(const EventTypes& types, const Config& config,
+                                          const std::string& state_url, LiveLimits limits) {
+  std::unique_ptr<Live> live(new Live(config, types));
   VT_TRY(live->store_, open_state_store(state_url));
   VT_TRY(live->store_->erase_prefix(kUserKeys));
-  VT_TRY(live->people_, LiveState::open(config.histories, types, *live->store_));
-  const std::uint64_t first = log.first_sequence(), last = log.last_sequence();
+  VT_TRY(live->people_, LiveState::open(config.histories, types, *live->store_, limits));
+  return live;
+}
+
+// The state of the checkpoint, else of nothing.
+Result<std::unique_ptr<Live>> Live::start(const EventLog& log, const EventTypes& types,
+                                          const Config& config, const std::string& state_url,
+                                          const CheckpointPlace& checkpoint, LiveLimits limits) {
+  VT_TRY(auto live, empty(types, config, state_url, limits));
+  std::string why = "there is no checkpoint";
+  if (checkpoint.files != nullptr && file_exists(*checkpoint.files, checkpoint.path)) {
+    const Status loaded = live->load(checkpoint, log);
+    if (loaded.ok() && live->sequence() + 1 >= log.first_sequence()) return live;
+    why = loaded.ok() ? checkpoint.path + ": ends before the log begins" : loaded.error().message;
+    diag(Level::kWarning, why + "; the whole log is replayed instead");
+    live.reset();  // closes its store
+    VT_TRY(live, empty(types, config, state_url, limits));
+  }
+  if (log.last_sequence() > 0 && log.first_sequence() > 1) {
+    return Error{Code::kCorrupt,
+                 "the event log begins at record " + std::to_string(log.first_sequence()) +
+                     ", what came before it was trimmed, and the checkpoint that holds it cannot "
+                     "be used: " +
+                     why + "; undo the change of settings if that is why, else put " +
+                     (checkpoint.path.empty() ? "it" : checkpoint.path) +
+                     " back from a backup that is not older than the log's first record"};
+  }
+  return live;
+}
+
+Result<std::unique_ptr<Live>> Live::replay(const Run& run, const EventLog& log,
+                                           const EventTypes& types, const Config& config,
+                                           const std::string& state_url,
+                                           const CheckpointPlace& checkpoint, LiveLimits limits) {
+  VT_TRY(auto live, start(log, types, config, state_url, checkpoint, limits));
+  const std::uint64_t first = std::max(live->sequence() + 1, log.first_sequence());
+  const std::uint64_t last = log.last_sequence();
   Stage stage(run.monitor, "replaying the event log", last >= first ? last - first + 1 : 0,
               "records");
   Event event;
+  Turn turn(*live);
   VT_TRY(log.read(first, [&](const LogRecord& record) -> Status {
-    auto folded = live->fold(record, types, event);
+    const Status folded = turn.record(record, types, event);
+    live->sequence_.store(record.sequence);
     if (!folded.ok()) {
       return folded.error().prefixed("event log, record " + std::to_string(record.sequence));
     }
@@ -42,35 +79,38 @@ Result<std::unique_ptr<Live>> Live::replay(const Run& run, const EventLog& log,
   return live;
 }
 
-Status Live::fold(const LogRecord& record, const EventTypes& types, Event& event) {
-  Turn turn(*this);
+Status Live::Turn::record(const LogRecord& record, const EventTypes& types, Event& event) {
   switch (record.kind) {
     case RecordKind::kEvent:
       VT_TRY(decode_event(record.payload, types, event));
-      turn.event(record.sequence, event);
+      this->event(record.sequence, event);
       break;
     case RecordKind::kItem: {
-      VT_TRY(Item item, decode_item(record.payload));
-      turn.item(std::move(item));
+      VT_TRY(Item described, decode_item(record.payload));
+      this->item(std::move(described));
       break;
     }
     case RecordKind::kUser: {
-      VT_TRY(const User user, decode_user(record.payload));
-      turn.user(user, as_text(record.payload));
+      VT_TRY(const User described, decode_user(record.payload));
+      this->user(described, as_text(record.payload));
       break;
     }
     case RecordKind::kEraseItem:
-      turn.erase_item(as_text(record.payload));
+      erase_item(as_text(record.payload));
       break;
     case RecordKind::kEraseUser:
-      turn.erase_user(as_text(record.payload));
+      erase_user(as_text(record.payload));
       break;
+    case RecordKind::kMerge: {
+      VT_TRY(const Merge named, decode_merge(record.payload));
+      merge(named);
+      break;
+    }
     default:
       return Error{Code::kCorrupt,
                    "a record of a kind that this version does not know; a newer Vitrine "
                    "wrote it"};
   }
-  sequence_.store(record.sequence);
   return {};
 }
 
@@ -94,7 +134,7 @@ bool Live::wait_for(std::uint64_t sequence, std::int64_t milliseconds) const {
 }
 
 Result<std::optional<User>> Live::user(std::string_view id) const {
-  VT_TRY(const auto json, store_->get(user_key(id)));
+  VT_TRY(const auto json, store_->get(user_key(kUserKeys, id)));
   if (!json) return std::optional<User>();
   VT_TRY(User user, decode_user(as_bytes(*json)));
   return std::optional(std::move(user));
@@ -129,9 +169,14 @@ void Live::complain(const Status& status) {
 void Live::Turn::event(std::uint64_t sequence, const Event& event) {
   Vocabulary& vocabulary = live_.vocabulary_;
   Person person{kNoUser, event.session};
-  if (!event.user.empty()) person.user = vocabulary.add_user(event.user);
+  if (!event.user.empty()) {
+    person.user = vocabulary.add_user(event.user);
+    if (live_.options_.merge_sessions && !event.session.empty())
+      live_.complain(live_.people_->merge({kNoUser, event.session}, person));
+  }
   const ItemIndex item = event.item.empty() ? kNoItem : vocabulary.add_item(event.item);
-  live_.complain(live_.people_->apply(sequence, event, person, item));
+  const std::string region = region_of(event.context, live_.options_.region);
+  live_.complain(live_.people_->apply(sequence, event, person, item, region));
   live_.events_.fetch_add(1);
 }
 
@@ -143,7 +188,7 @@ void Live::Turn::item(Item item) {
 
 void Live::Turn::user(const User& user, std::string_view json) {
   live_.vocabulary_.add_user(user.id);
-  live_.complain(live_.store_->put(user_key(user.id), json));
+  live_.complain(live_.store_->put(user_key(kUserKeys, user.id), json));
 }
 
 void Live::Turn::erase_item(std::string_view id) {
@@ -153,9 +198,25 @@ void Live::Turn::erase_item(std::string_view id) {
 void Live::Turn::erase_user(std::string_view id) {
   if (const auto index = live_.vocabulary_.user(id)) {
     live_.complain(live_.people_->erase({*index, {}}));
+    {
+      const std::lock_guard lock(live_.erased_mutex_);
+      if (live_.erased_) live_.erased_->emplace(raw(*index), id);
+    }
     live_.vocabulary_.users.erase(id);
   }
-  live_.complain(live_.store_->erase(user_key(id)));
+  live_.complain(live_.store_->erase(user_key(kUserKeys, id)));
+}
+
+void Live::Turn::merge(const Merge& merge) {
+  Vocabulary& vocabulary = live_.vocabulary_;
+  const Person to{vocabulary.add_user(merge.to), {}};
+  Person from{kNoUser, merge.session};
+  if (!merge.user.empty()) {
+    const auto known = vocabulary.user(merge.user);
+    if (!known) return;
+    from = {*known, {}};
+  }
+  live_.complain(live_.people_->merge(from, to));
 }
 
 }  // namespace vitrine

@@ -1,5 +1,6 @@
-// The shop as of now: the fold of the event log that answers are made from. Replayed at start, then
-// fed with every batch right after the log took it, in the order of the log.
+// The shop as of now: the fold of the event log that answers are made from. At start the latest
+// checkpoint and what the log has behind it, or the whole log; then fed with every batch right
+// after the log took it, in the order of the log.
 //
 // Thread safety: reading from any thread. Writers call apply(), which puts them in the log's order.
 #pragma once
@@ -7,6 +8,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -15,18 +17,23 @@
 #include "base/run.h"
 #include "engine/config.h"
 #include "engine/live_catalogue.h"
+#include "engine/live_checkpoint.h"
 #include "engine/live_state.h"
+#include "engine/merge.h"
 #include "store/event_log.h"
 
 namespace vitrine {
 
 class Live {
  public:
-  // Reads the whole log. `state_url`: of the state store that evicted histories and user records go
-  // to.
+  // `state_url`: of the state store that evicted histories and user records go to. A checkpoint
+  // that cannot be used is said to be so, and the whole log read; kCorrupt when the log does not
+  // begin at its beginning then.
   static Result<std::unique_ptr<Live>> replay(const Run& run, const EventLog& log,
                                               const EventTypes& types, const Config& config,
-                                              const std::string& state_url);
+                                              const std::string& state_url,
+                                              const CheckpointPlace& checkpoint = {},
+                                              LiveLimits limits = {});
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
   std::shared_ptr<const CatalogueVersion> catalogue() const { return catalogue_.current(); }
@@ -37,6 +44,13 @@ class Live {
   // Whether the state holds `sequence` within `milliseconds`.
   bool wait_for(std::uint64_t sequence, std::int64_t milliseconds) const;
 
+  // Writes a checkpoint of the state as it is now, beside everything else but other saves. `log` is
+  // synced first.
+  Status save(const CheckpointPlace& place, EventLog& log);
+  // The log up to here is in a checkpoint that is on the disk; 0: none is. Records before it are
+  // not needed to start again.
+  std::uint64_t checkpointed() const { return saved_.load(); }
+
   // What a batch may do in its turn.
   class Turn {
    public:
@@ -45,6 +59,9 @@ class Live {
     void user(const User& user, std::string_view json);
     void erase_item(std::string_view id);
     void erase_user(std::string_view id);
+    void merge(const Merge& merge);
+    // Any record; `event` is scratch.
+    Status record(const LogRecord& record, const EventTypes& types, Event& event);
 
    private:
     friend class Live;
@@ -56,13 +73,24 @@ class Live {
   void apply(std::uint64_t first, std::uint64_t last, const std::function<void(Turn&)>& batch);
 
  private:
-  explicit Live(const Config& config) : cleaning_(config.cleaning) {}
-  Status fold(const LogRecord& record, const EventTypes& types, Event& event);
+  static constexpr std::string_view kUserKeys = "user/";  // in the state store
+
+  Live(const Config& config, const EventTypes& types)
+      : cleaning_(config.cleaning), options_(config.live), settings_(settings(config, types)) {}
+  static std::string settings(const Config& config, const EventTypes& types);
+  static Result<std::unique_ptr<Live>> empty(const EventTypes& types, const Config& config,
+                                             const std::string& state_url, LiveLimits limits);
+  static Result<std::unique_ptr<Live>> start(const EventLog& log, const EventTypes& types,
+                                             const Config& config, const std::string& state_url,
+                                             const CheckpointPlace& checkpoint, LiveLimits limits);
+  Status load(const CheckpointPlace& place, const EventLog& log);
   void grow();
   bool is_product(std::string_view id) const;
   void complain(const Status& status);
 
   const CleaningOptions cleaning_;
+  const LiveOptions options_;
+  const std::string settings_;  // a fingerprint of what decides what a record does
   std::unique_ptr<StateStore> store_;
   Vocabulary vocabulary_;
   LiveCatalogue catalogue_;
@@ -73,6 +101,12 @@ class Live {
   mutable std::mutex mutex_;
   mutable std::condition_variable advanced_;
   bool complained_ = false;
+
+  std::mutex saving_mutex_;
+  std::atomic<std::uint64_t> saved_{0};
+  std::mutex erased_mutex_;
+  // While a checkpoint takes the ids down: those erased since it began.
+  std::optional<std::map<std::uint32_t, std::string>> erased_;
 };
 
 }  // namespace vitrine

@@ -17,10 +17,12 @@
 #include <string_view>
 #include <vector>
 
+#include "base/archive.h"
 #include "data/event.h"
 #include "data/histories.h"
 #include "data/query.h"
 #include "engine/limits.h"
+#include "engine/live_counts.h"
 #include "store/state_store.h"
 
 namespace vitrine {
@@ -58,7 +60,9 @@ class LiveState {
   // its weight as in build_histories(); a return takes its pieces out of the person's latest
   // purchases of the item that are not later than it. An error is the state store's: the event is
   // counted all the same, nothing is lost, but memory stays above its limit.
-  Status apply(std::uint64_t sequence, const Event& event, const Person& person, ItemIndex item);
+  // `region`: where it counts as well; empty: nowhere.
+  Status apply(std::uint64_t sequence, const Event& event, const Person& person, ItemIndex item,
+               std::string_view region = {});
   std::uint64_t sequence() const { return sequence_.load(std::memory_order_acquire); }
 
   // The person's latest events in time order, groups as in Histories, numbered from 0. Empty for
@@ -67,11 +71,31 @@ class LiveState {
   // Forgets the person's events. Counts of items stay: they name nobody.
   Status erase(const Person& person);
 
-  // The n items with the highest sum of weights over the latest `days` days (at most kPopularDays;
-  // 0: of all times) up to the newest day that an event has, best first, of those that `allowed`
+  // Moves all events of `from` to `to`, at once; ties of time in log order. Costs a look into a
+  // table when there are none. One thread at a time, like apply().
+  Status merge(const Person& from, const Person& to);
+
+  // The n items with the highest sum of weights in the window, best first, of those that `allowed`
   // lets through.
-  std::vector<Candidate> popular(int days, std::size_t n,
+  std::vector<Candidate> popular(const CountWindow& window, std::size_t n,
                                  const std::function<bool(ItemIndex)>& allowed) const;
+  // The n items that rise most against their own baseline: the weight of the latest `hours` (at
+  // most kPopularHours) over what was expected of them, (seen + a) / (expected + a) with
+  // a = kTrendPrior. Expected is the item's share of the latest kTrendBaselineDays, those hours
+  // aside, times all that was seen: so the hour of the day makes no trend. The prior shrinks the
+  // ratios of rare items towards 1, as the gamma-Poisson shrinker of DuMouchel, "Bayesian data
+  // mining in large frequency tables" (1999). An item needs a weight of kTrendFloor, and one that
+  // lies kTrendDeviations standard deviations of a Poisson count above its expectation.
+  std::vector<Candidate> trending(int hours, std::string_view region, std::size_t n,
+                                  const std::function<bool(ItemIndex)>& allowed) const;
+
+  // A checkpoint holds the state as it was at begin_save(), while no apply() ran; save() writes it
+  // beside everything else, holding up what it meets for the copy of a few hundred persons. Each
+  // person is written before it changes. load() fills a state that was just opened; afterwards it
+  // may only be destroyed when that fails.
+  void begin_save();
+  Status save(ArchiveWriter& writer);
+  Status load(ArchiveReader& reader, std::uint64_t sequence, std::uint32_t items);
 
   LiveStats stats() const;
 

@@ -199,7 +199,7 @@ TEST(LiveState, AClockThatIsAheadDoesNotCount) {
   shop.tell(wrong);
   shop.tell(event_of(EventType::kView, "u", "right", kStart + 1));
   EXPECT_EQ(shop.items("u"), (std::vector<std::string>{"wrong", "right"}));
-  EXPECT_EQ(shop.live_->popular(7, 9, kAll).size(), 2U);
+  EXPECT_EQ(shop.live_->popular({.days = 7}, 9, kAll).size(), 2U);
 }
 
 TEST(LiveState, PopularCountsByDay) {
@@ -217,7 +217,7 @@ TEST(LiveState, PopularCountsByDay) {
   shop.tell(back);
   const auto popular = [&](int days, std::size_t n = 10) {
     std::vector<std::pair<std::string, float>> out;
-    for (const Candidate& c : shop.live_->popular(days, n, kAll))
+    for (const Candidate& c : shop.live_->popular({.days = days}, n, kAll))
       out.emplace_back(shop.vocabulary_.id(c.item), c.score);
     return out;
   };
@@ -228,7 +228,7 @@ TEST(LiveState, PopularCountsByDay) {
   EXPECT_EQ(popular(0), (List{{"old", 5}, {"week", 3}, {"today", 2}}));
   EXPECT_EQ(popular(0, 1), (List{{"old", 5}}));
   const ItemIndex old = *shop.vocabulary_.item("old");
-  EXPECT_EQ(shop.live_->popular(0, 1, [&](ItemIndex i) { return i != old; }).at(0).score, 3);
+  EXPECT_EQ(shop.live_->popular({}, 1, [&](ItemIndex i) { return i != old; }).at(0).score, 3);
 }
 
 TEST(LiveState, WrongWeightsAreNamed) {
@@ -256,7 +256,7 @@ TEST(LiveState, IsAskedFromManyThreads) {
                                    [](const auto& a, const auto& b) { return a.time < b.time; }));
         if (t == 2) {
           EXPECT_TRUE(live->erase({UserIndex{500 + i % 10}, ""}).ok());
-          EXPECT_LE(live->popular(7, 5, kAll).size(), 5U);
+          EXPECT_LE(live->popular({.days = 7}, 5, kAll).size(), 5U);
           EXPECT_LE(live->stats().persons, 510U);
         }
       }

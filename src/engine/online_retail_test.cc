@@ -66,7 +66,8 @@ TEST(OnlineRetail, RealCustomersGetFittingLists) {
       }
     }
   }
-  for (const std::string& id : ids_of(must(engine->popular(100, 30, "")))) EXPECT_NE(id, "POST");
+  for (const std::string& id : ids_of(must(engine->popular({.n = 100, .days = 30}))))
+    EXPECT_NE(id, "POST");
   const Answer together = must(engine->similar("22633", 5, SimilarBy::kTogether, {}));
   EXPECT_FALSE(together.items.empty());
 }

@@ -50,7 +50,7 @@ Result<Live*> Engine::State::live() {
   ThreadPool pool(1);
   QuietMonitor quiet;
   const Run run{Random(0), pool, quiet};
-  VT_TRY(live_state, Live::replay(run, *log, types, config, "memory:"));
+  VT_TRY(live_state, Live::replay(run, *log, types, config, "memory:", checkpoint()));
   live_ready.store(live_state.get());
   return live_state.get();
 }

@@ -54,6 +54,7 @@ struct Engine::State {
   Result<EventLog*> log_to_write();
   Result<std::shared_ptr<const EventLog>> log_to_read();
   Result<Live*> live();  // replayed on first need
+  CheckpointPlace checkpoint() { return {&files, folder + "/checkpoint"}; }
 
   // Appends, and feeds the live state if there is one. `batch` says what the records mean for it.
   Result<Ack> write(std::span<const NewRecord> records, bool durable,
@@ -89,7 +90,8 @@ struct Engine::State {
   std::unique_ptr<SlateStream> slates;  // when serving
   std::uint64_t slate_key = 0;
   std::atomic<std::uint64_t> slate_counter{0};
-  std::unique_ptr<Background> background;  // last: it uses everything above
+  std::unique_ptr<Background> background;              // the last two use everything above
+  std::unique_ptr<CheckpointWriter> live_checkpoints;  // when serving
 };
 
 }  // namespace vitrine

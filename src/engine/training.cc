@@ -43,7 +43,8 @@ Random root_of(const Config& config) {
 
 Result<CleaningReport> Engine::clean(const Run& run) const {
   VT_TRY(const auto log, state_->log_to_read());
-  VT_TRY(const RawDataset raw, read_dataset(run, *log, state_->types));
+  VT_TRY(const RawDataset raw,
+         read_dataset(run, *log, state_->types, kWholeLog, state_->config.live));
   VT_TRY(CleanView view, vitrine::clean(run, raw.table, raw.vocabulary, raw.catalogue,
                                         state_->types, state_->config.cleaning));
   return std::move(view.report);
@@ -122,8 +123,9 @@ Status Engine::State::train_in_background(const TrainRequest& request,
     if (!request.validate) command.emplace_back("--no-validate");
     if (request.force) command.emplace_back("--force");
     if (!request.reason.empty()) command.push_back("--reason=" + request.reason);
-    const auto bytes = static_cast<std::uint64_t>(config.train.memory_limit_mb) << 20;
-    VT_TRY(run_trainer(command, bytes, stop));
+    const TrainerLimits limits{static_cast<std::uint64_t>(config.train.memory_limit_mb) << 20,
+                               config.train.time_limit_minutes, config.train.cores};
+    VT_TRY(run_trainer(command, limits, stop));
     VT_TRY(follow_current());
   }
   if (const auto now = serving(); now && now != before) {

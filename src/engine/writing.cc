@@ -181,6 +181,24 @@ Result<Ack> Engine::erase_user(std::string_view id) {
                        [&](Live::Turn& turn, const Appended&) { turn.erase_user(id); });
 }
 
+Result<Ack> Engine::merge(const Merge& merge) {
+  VT_TRY(check_id(merge.to, "id"));
+  if (merge.session.empty() == merge.user.empty()) {
+    return Error{Code::kInvalid, "name the session or the user to merge from, one of them"};
+  }
+  if (!merge.session.empty()) VT_TRY(check_id(merge.session, "session"));
+  if (!merge.user.empty()) {
+    VT_TRY(check_id(merge.user, "user"));
+    VT_TRY(const Live* live, state_->live());
+    if (!live->vocabulary().user(merge.user))
+      return Error{Code::kNotFound, "there is no user '" + merge.user + "'"};
+  }
+  const std::string payload = encode_merge(merge);
+  const NewRecord record{RecordKind::kMerge, {}, as_bytes(payload), wall_clock(), 0};
+  return state_->write(std::span(&record, 1), true,
+                       [&](Live::Turn& turn, const Appended&) { turn.merge(merge); });
+}
+
 Result<Item> Engine::item(std::string_view id) const {
   VT_TRY(const Live* live, state_->live());
   const auto index = live->vocabulary().item(id);

@@ -222,10 +222,29 @@ Result<HttpResponse> get_similar(const Call& call) {
   return json_response(slate_json(answer));
 }
 
+namespace {
+
+Result<CountedRequest> read_counted(const Call& call) {
+  CountedRequest request;
+  VT_TRY(request.n, call.query_int("n", 10, 1, call.options.n_max));
+  VT_TRY(request.hours, call.query_int("hours", 0, 0, 24 * 3650));
+  request.category = call.query_text("category");
+  request.region = call.query_text("region");
+  return request;
+}
+
+}  // namespace
+
 Result<HttpResponse> get_popular(const Call& call) {
-  VT_TRY(const int n, call.query_int("n", 10, 1, call.options.n_max));
-  VT_TRY(const int days, call.query_int("days", 0, 0, 3650));
-  VT_TRY(const Answer answer, call.engine.popular(n, days, call.query_text("category")));
+  VT_TRY(CountedRequest request, read_counted(call));
+  VT_TRY(request.days, call.query_int("days", 0, 0, 3650));
+  VT_TRY(const Answer answer, call.engine.popular(request));
+  return json_response(slate_json(answer));
+}
+
+Result<HttpResponse> get_trending(const Call& call) {
+  VT_TRY(const CountedRequest request, read_counted(call));
+  VT_TRY(const Answer answer, call.engine.trending(request));
   return json_response(slate_json(answer));
 }
 

@@ -150,4 +150,19 @@ Result<HttpResponse> delete_user(const Call& call) {
   return acknowledged(call.engine.erase_user(call.path[0]));
 }
 
+Result<HttpResponse> post_user_merge(const Call& call) {
+  VT_TRY(const Value body, call.json());
+  if (body.as_table() == nullptr)
+    return Error{Code::kInvalid, "expected an object, found a " + std::string(body.type_name())};
+  Merge merge;
+  merge.to = call.path[0];
+  for (const auto& [key, value] : *body.as_table()) {
+    if (key != "session" && key != "user")
+      return Error{Code::kInvalid, key + ": is no field; give \"session\" or \"user\""};
+    if (value.as_string() == nullptr) return Error{Code::kInvalid, key + ": expected a string"};
+    (key == "user" ? merge.user : merge.session) = *value.as_string();
+  }
+  return acknowledged(call.engine.merge(merge));
+}
+
 }  // namespace vitrine

@@ -166,6 +166,8 @@ Table all_schemas() {
       {"User", user_schema()},
       {"UserChanges", changes_of(user_schema())},
       {"Users", one_or_many("User", "users")},
+      {"Merge", closed(object({{"session", type("string", "whose events become the user's")},
+                               {"user", type("string", "or this user's")}}))},
       {"Ack", object({{"sequence", whole(0, "durable up to here")},
                       {"accepted", whole(0)},
                       {"repeated", whole(0)}},

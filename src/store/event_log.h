@@ -34,6 +34,7 @@ enum class RecordKind : std::uint8_t {
   kUser = 3,       // payload: user as JSON, whole
   kEraseItem = 4,  // payload: the id
   kEraseUser = 5,  // payload: the id
+  kMerge = 8,      // payload: encode_merge
 };
 
 // What is appended. Views are the caller's until append() returns.
