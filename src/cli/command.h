@@ -87,6 +87,7 @@ Command similar_command();
 Command explain_command();
 Command serve_command();
 Command snapshot_command();
+Command replay_command();
 Command bench_command();
 Command config_command();
 

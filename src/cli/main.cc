@@ -7,5 +7,5 @@ int main(int argc, char** argv) {
       argc, argv,
       {import_command(), clean_command(), train_command(), evaluate_command(), tune_command(),
        recommend_command(), similar_command(), explain_command(), serve_command(),
-       snapshot_command(), bench_command(), config_command()});
+       snapshot_command(), replay_command(), bench_command(), config_command()});
 }

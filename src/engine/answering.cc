@@ -61,6 +61,7 @@ class Question {
     if (!request_.categories.empty()) {
       category_mask_ = state_.category_masks.find(*pinned_.catalogue, request_.categories);
     }
+    find_new_items();
     return find_sources();
   }
 
@@ -84,6 +85,11 @@ class Question {
     out.explain = request_.explain;
     out.fallback = sources_->fallback;
     if (sources_->fallback != nullptr) out.fallback_name = sources_->fallback_name;
+    if (!new_items_.empty()) {
+      out.exploration.candidates = new_items_;
+      out.exploration.share = placement_->new_items;
+      out.exploration.random = Random(state_.slate_key).fork(state_.slate_counter.fetch_add(1));
+    }
     return out;
   }
 
@@ -142,6 +148,15 @@ class Question {
     sort_unique(excluded_);
   }
 
+  // Some places may be given to them, unless the request names its models.
+  void find_new_items() {
+    if (!pinned_.serving || !(placement_->new_items > 0) || !request_.models.empty()) return;
+    const ItemMask mask{&allowed(), excluded_};
+    new_items_ =
+        state_.new_items.candidates(*pinned_.catalogue, pinned_.serving->snapshot->manifest.items,
+                                    query_.history, mask, query_.now);
+  }
+
   Status find_sources() {
     if (!pinned_.serving) return {};
     const auto known = pinned_.serving->placements.find(request_.placement);
@@ -171,6 +186,7 @@ class Question {
   std::vector<HistoryEvent> history_;
   Context context_;
   std::vector<ItemIndex> excluded_;
+  std::vector<Candidate> new_items_;
   std::shared_ptr<const Bitmap> category_mask_;
   const PlacementSources* sources_ = &named_;
   PlacementSources named_;  // by the request
@@ -230,8 +246,54 @@ Answer answered(const Slate& slate, Engine::State& state, const Pinned& pinned) 
 Answer finish(const Slate& slate, Engine::State& state, const Pinned& pinned,
               const RecommendRequest& request) {
   Answer answer = answered(slate, state, pinned);
+  std::vector<ItemIndex> fresh;
+  for (const SlateItem& item : slate.items) {
+    if (pinned.serving && raw(item.item) >= pinned.serving->snapshot->manifest.items)
+      fresh.push_back(item.item);
+  }
+  if (!fresh.empty()) state.new_items.shown(fresh, wall_clock());
   if (state.slates) state.slates->add(slate_record(answer, request, wall_clock()));
   return answer;
+}
+
+// The items of a frozen list that come next. What may not be shown any more is passed over.
+Result<Answer> next_page(Engine::State& state, const Pinned& pinned,
+                         const RecommendRequest& request) {
+  auto token = PageToken::parse(request.next);
+  if (!token) return Error{Code::kInvalid, "next: is no token of an answer"};
+  const auto frozen = state.pages.find(token->id);
+  if (!frozen) {
+    return Error{Code::kNotFound,
+                 "next: this list is no longer kept; ask for it anew (it was too long ago, or the "
+                 "server has started since)"};
+  }
+  const auto n = static_cast<std::size_t>(request.n);
+  Slate slate;
+  while (token->offset < frozen->items.size() && slate.items.size() < n) {
+    const SlateItem& item = frozen->items[token->offset++];
+    if (pinned.catalogue->available().test(raw(item.item))) slate.items.push_back(item);
+  }
+  if (slate.items.size() < n) slate.shortfall = "the list ends here";
+  RecommendRequest record = frozen->request;
+  record.n = request.n;
+  Answer answer = finish(slate, state, pinned, record);
+  answer.snapshot = frozen->snapshot;
+  if (token->offset < frozen->items.size()) answer.next = token->text();
+  return answer;
+}
+
+// What lies behind the first n items of a long list, to be paged through; the slate is cut there.
+FrozenSlate freeze(Slate& slate, const RecommendRequest& request) {
+  const auto n = static_cast<std::size_t>(request.n);
+  FrozenSlate frozen{request, {}, {}};
+  if (slate.items.size() < n) return frozen;
+  slate.shortfall.clear();
+  if (slate.items[n - 1].score > 0) slate.degraded.clear();  // no fallback up to there
+  if (slate.items.size() == n) return frozen;
+  for (const SlateItem& item : slate.items)
+    frozen.items.push_back({item.item, item.score, item.propensity, item.source, {}});
+  slate.items.resize(n);
+  return frozen;
 }
 
 constexpr std::string_view kNoSnapshot =
@@ -242,11 +304,18 @@ constexpr std::string_view kNoSnapshot =
 Result<Answer> Engine::recommend(const RecommendRequest& request) const {
   VT_TRY(check_request(request));
   VT_TRY(Pinned pinned, state_->pin(request.min_sequence));
-  Question question(*state_, request, std::move(pinned));
+  if (!request.next.empty()) return next_page(*state_, pinned, request);
+  RecommendRequest longer;
+  if (request.pages) {
+    longer = request;
+    longer.n = std::max(request.n, kFrozenItemsMax);
+  }
+  const RecommendRequest& asked = request.pages ? longer : request;
+  Question question(*state_, asked, std::move(pinned));
   VT_TRY(question.prepare());
   Slate slate;
   if (question.degraded()) {
-    slate = live_popular(question.pinned(), request.n, question.allowed(),
+    slate = live_popular(question.pinned(), asked.n, question.allowed(),
                          [&](ItemIndex item) { return question.excluded(item); });
     slate.degraded = kNoSnapshot;
   } else {
@@ -257,7 +326,15 @@ Result<Answer> Engine::recommend(const RecommendRequest& request) const {
       slate.degraded += "model '" + name + "' of the placement is not in the snapshot";
     }
   }
-  return finish(slate, *state_, question.pinned(), request);
+  FrozenSlate frozen;
+  if (request.pages) frozen = freeze(slate, request);
+  Answer answer = finish(slate, *state_, question.pinned(), request);
+  if (!frozen.items.empty()) {
+    answer.next = PageToken{answer.slate_id, slate.items.size()}.text();
+    frozen.snapshot = answer.snapshot;
+    state_->pages.put(answer.slate_id, std::move(frozen));
+  }
+  return answer;
 }
 
 Result<std::vector<AnsweredItem>> Engine::explain(const RecommendRequest& request,

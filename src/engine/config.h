@@ -156,7 +156,8 @@ struct PlacementOptions {
   std::vector<std::string> models;   // names; empty: all personal ones (popularity fills up)
   std::vector<std::string> weights;  // "ease=2"; others weigh 1
   std::string repeat = "never";      // never, after_cycle, always
-  double cycle_days = 30;  // of after_cycle: a bought item may come back after so many days
+  double cycle_days = 30;   // of after_cycle: a bought item may come back after so many days
+  double new_items = 0.05;  // share of the places for items that came after the snapshot
   static constexpr auto fields() {
     using O = PlacementOptions;
     return std::tuple{
@@ -166,7 +167,10 @@ struct PlacementOptions {
         Field{"repeat", &O::repeat, "never|after_cycle|always",
               "whether items that a person already has may be shown"},
         Field{"cycle_days", &O::cycle_days, 0.0, 1e5,
-              "of after_cycle: days until a bought item may come back"}};
+              "of after_cycle: days until a bought item may come back"},
+        Field{"new_items", &O::new_items, 0.0, 0.5,
+              "share of the places that show items which no model knows yet, drawn by their "
+              "attributes; 0: they wait for the next training"}};
   }
 };
 

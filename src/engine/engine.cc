@@ -128,6 +128,10 @@ EngineStatus Engine::status() const {
     status.slates_logged = state_->slates->logged();
     status.slates_dropped = state_->slates->dropped();
   }
+  const NewItemStats fresh = state_->new_items.stats();
+  status.new_items = fresh.items;
+  status.new_items_shown = fresh.shown;
+  status.new_item_seconds = fresh.seconds_to_exposure;
   status.memory_bytes = SystemUsage().now().memory_bytes;
   return status;
 }

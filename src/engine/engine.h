@@ -23,6 +23,7 @@
 #include "data/import.h"
 #include "engine/config.h"
 #include "engine/merge.h"
+#include "engine/replay.h"
 #include "engine/similar.h"
 #include "engine/snapshot.h"
 #include "engine/tune.h"
@@ -53,6 +54,10 @@ struct RecommendRequest {
   std::vector<std::pair<std::string, std::string>> context;
   bool explain = false;
   std::uint64_t min_sequence = 0;  // answer from state that holds at least this sequence
+  // Freezes a longer list (kFrozenItemsMax), whose next n items the answer's `next` brings: without
+  // repeats, whatever happens meanwhile; what may no longer be shown is left out.
+  bool pages = false;
+  std::string next;  // of an earlier answer; then only n is looked at beside it
 };
 
 // A list by what was counted of everybody. Ids of categories as paths ("Home>Kitchen").
@@ -80,6 +85,7 @@ struct Answer {
   std::uint64_t sequence = 0;  // the state that answered holds the log up to here
   std::vector<AnsweredItem> items;
   std::string degraded, shortfall;
+  std::string next;  // token of the next page; empty: there is none
 };
 
 struct EngineStatus {
@@ -89,6 +95,9 @@ struct EngineStatus {
   std::uint64_t users = 0, items = 0, events = 0, persons_live = 0;
   std::string training;  // "idle", "running", "failed: ..."
   std::uint64_t slates_logged = 0, slates_dropped = 0;
+  std::uint64_t new_items = 0;        // described, unknown to the snapshot
+  std::uint64_t new_items_shown = 0;  // since the start
+  double new_item_seconds = 0;        // mean, until a new item was first in a list
   std::uint64_t memory_bytes = 0;
 };
 
@@ -192,6 +201,10 @@ class Engine {
   // the configured split; what that holds out is not touched.
   Result<TuneReport> tune(const Run& run, const TuneOptions& options,
                           const std::vector<std::string>& models) const;
+  // Asks requests that were answered lately again, of models trained by another configuration of
+  // this shop. kNotFound when no list was logged.
+  Result<ReplayReport> replay(const Run& run, const Config& candidate,
+                              const ReplayOptions& options) const;
   // Fits on everything and publishes through the gate, in this process.
   Result<TrainReport> train(const Run& run, const TrainRequest& request);
   // The same as a child process with its own limits, in the background; status().training tells.

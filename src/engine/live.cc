@@ -28,6 +28,10 @@ Result<std::unique_ptr<Live>> Live::empty(const EventTypes& types, const Config&
   return live;
 }
 
+Result<std::unique_ptr<Live>> Live::nothing(const EventTypes& types, const Config& config) {
+  return empty(types, config, "memory:", {});
+}
+
 // The state of the checkpoint, else of nothing.
 Result<std::unique_ptr<Live>> Live::start(const EventLog& log, const EventTypes& types,
                                           const Config& config, const std::string& state_url,

@@ -35,6 +35,9 @@ class Live {
                                               const CheckpointPlace& checkpoint = {},
                                               LiveLimits limits = {});
 
+  // Of an empty log, in memory: to be fed by apply().
+  static Result<std::unique_ptr<Live>> nothing(const EventTypes& types, const Config& config);
+
   const Vocabulary& vocabulary() const { return vocabulary_; }
   std::shared_ptr<const CatalogueVersion> catalogue() const { return catalogue_.current(); }
   const LiveState& people() const { return *people_; }

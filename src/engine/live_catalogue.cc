@@ -16,6 +16,11 @@ const Item* CatalogueVersion::item(ItemIndex i) const {
   return block < blocks_.size() ? (*blocks_[block])[raw(i) % kCatalogueBlock].get() : nullptr;
 }
 
+std::shared_ptr<const Item> CatalogueVersion::row(ItemIndex i) const {
+  const std::size_t block = raw(i) / kCatalogueBlock;
+  return block < blocks_.size() ? (*blocks_[block])[raw(i) % kCatalogueBlock] : nullptr;
+}
+
 std::string_view CatalogueVersion::title(ItemIndex i) const {
   const Item* found = item(i);
   return found == nullptr ? std::string_view() : std::string_view(found->title);

@@ -23,6 +23,7 @@ class CatalogueVersion {
  public:
   std::size_t size() const { return available_.size(); }
   const Item* item(ItemIndex i) const;  // null when it was never described, or erased
+  std::shared_ptr<const Item> row(ItemIndex i) const;  // the same, to keep
   std::string_view title(ItemIndex i) const;
   const Bitmap& available() const { return available_; }
   // The available items on or below any of these category paths.

@@ -75,6 +75,11 @@ std::shared_ptr<const Serving> Engine::State::serving() const {
 Status Engine::State::load_snapshot(const std::string& name) {
   VT_TRY(auto snapshot, Snapshot::load(files, snapshots.path(name)));
   if (const Live* now = live_ready.load()) VT_TRY(check_belongs(*snapshot, *now));
+  serve(std::move(snapshot));
+  return {};
+}
+
+void Engine::State::serve(std::shared_ptr<const Snapshot> snapshot) {
   auto next = std::make_shared<Serving>();
   for (const PlacementOptions& placement : config.placements) {
     next->placements.emplace(placement.name, placement_sources(*snapshot, placement));
@@ -82,7 +87,6 @@ Status Engine::State::load_snapshot(const std::string& name) {
   next->snapshot = std::move(snapshot);
   std::lock_guard lock(serving_mutex);
   serving_now = std::move(next);
-  return {};
 }
 
 Status Engine::State::follow_current() {

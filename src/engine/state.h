@@ -12,6 +12,8 @@
 #include "engine/category_masks.h"
 #include "engine/engine.h"
 #include "engine/live.h"
+#include "engine/new_items.h"
+#include "engine/slate_pages.h"
 #include "engine/slate_stream.h"
 #include "engine/sources.h"
 
@@ -62,6 +64,7 @@ struct Engine::State {
 
   Result<Pinned> pin(std::uint64_t min_sequence);
   std::shared_ptr<const Serving> serving() const;
+  void serve(std::shared_ptr<const Snapshot> snapshot);  // from the next answer on
   // Loads and swaps; the published snapshot stays what it is when that fails.
   Status load_snapshot(const std::string& name);
   void load_any_snapshot();
@@ -87,6 +90,8 @@ struct Engine::State {
   std::shared_ptr<const Serving> serving_now;
 
   CategoryMasks category_masks;
+  NewItems new_items;
+  SlatePages pages;
   std::unique_ptr<SlateStream> slates;  // when serving
   std::uint64_t slate_key = 0;
   std::atomic<std::uint64_t> slate_counter{0};

@@ -148,13 +148,13 @@ Slate run_pipeline(const PipelineRequest& request, std::span<const Source> sourc
   // rank: the order of the fusion stands; a learned ranker re-orders `candidates` here.
   // diversify: none; a re-ranker of the whole list goes here.
   Slate slate = top(candidates, sources, n);
-  // explore: none, so every place shows its item with propensity 1.
   fill_up(slate, request, n);
   if (slate.items.size() < n) {
     slate.shortfall =
         fmt::format("{} of {} items: nothing else may be shown", slate.items.size(), n);
   }
   if (request.explain) explain_slate(slate, candidates, request, sources, options);
+  explore(slate, request.exploration);  // last: what comes in has no reasons
   return slate;
 }
 

@@ -10,6 +10,7 @@
 #include "base/options.h"
 #include "index/mask.h"
 #include "model/model.h"
+#include "rank/explore.h"
 #include "rank/slate.h"
 
 namespace vitrine {
@@ -47,6 +48,7 @@ struct PipelineRequest {
   bool explain = false;
   const Model* fallback = nullptr;  // fills up when the sources list too few (popularity)
   std::string_view fallback_name = "popularity";
+  Exploration exploration = {};  // of candidates that the mask allows
 };
 
 // At most request.n items, distinct, all of them inside the mask whatever the models answer, by

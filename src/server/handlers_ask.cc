@@ -55,6 +55,7 @@ HttpResponse slate_response(const Answer& answer) {
   write_items(json.key("items"), answer.items);
   field(json, "degraded", answer.degraded);
   field(json, "shortfall", answer.shortfall);
+  field(json, "next", answer.next);
   json.close('}');
   return response;
 }
@@ -191,6 +192,8 @@ Status read_fields(const Call& call, Reader& reader, RecommendRequest& request) 
   VT_TRY(reader.number("n", 1, call.options.n_max, n));
   VT_TRY(reader.number("min_sequence", 0, std::numeric_limits<std::int64_t>::max(), min_sequence));
   VT_TRY(reader.flag("explain", request.explain));
+  VT_TRY(reader.flag("pages", request.pages));
+  VT_TRY(reader.text("next", request.next));
   VT_TRY(reader.texts("exclude", most, request.exclude));
   VT_TRY(reader.texts("models", kItemListMax, request.models));
   VT_TRY(reader.texts("cart", most, request.cart));

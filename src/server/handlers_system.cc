@@ -19,6 +19,9 @@ Value status_json(const EngineStatus& status) {
                {"training", status.training},
                {"slates_logged", status.slates_logged},
                {"slates_dropped", status.slates_dropped},
+               {"new_items", status.new_items},
+               {"new_items_shown", status.new_items_shown},
+               {"new_item_seconds", status.new_item_seconds},
                {"memory_bytes", status.memory_bytes}};
 }
 

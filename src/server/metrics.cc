@@ -83,6 +83,9 @@ prometheus::MetricFamily gauges(const EngineStatus& status) {
   gauge("persons_live", static_cast<double>(status.persons_live));
   gauge("slates_logged", static_cast<double>(status.slates_logged));
   gauge("slates_dropped", static_cast<double>(status.slates_dropped));
+  gauge("new_items", static_cast<double>(status.new_items));
+  gauge("new_items_shown", static_cast<double>(status.new_items_shown));
+  gauge("new_item_seconds", status.new_item_seconds);
   gauge("memory_bytes", static_cast<double>(status.memory_bytes));
   return state;
 }

@@ -113,6 +113,8 @@ Table request_schema() {
        {"categories", list_of(type("string", "a path, levels joined by >"))},
        {"context", type("object", "device, country, ...")},
        {"explain", type("boolean", "add reasons")},
+       {"pages", type("boolean", "freeze a longer list, to be paged through without repeats")},
+       {"next", type("string", "of an earlier answer: what comes behind it")},
        {"min_sequence", whole(0, "answer from state that holds at least this acknowledgement")}}));
 }
 
@@ -137,17 +139,21 @@ Table slate_schema() {
        {"sequence", whole(0, "the state that answered holds the log up to here")},
        {"items", list_of(item)},
        {"degraded", type("string", "why this list is less than usual")},
-       {"shortfall", type("string", "why there are fewer than n")}},
+       {"shortfall", type("string", "why there are fewer than n")},
+       {"next", type("string", "with pages: give it back for the items that come next")}},
       {"slate_id", "snapshot", "sequence", "items"});
 }
 
 Table status_schema() {
   Table properties;
-  for (const char* name : {"sequence", "snapshot_sequence", "users", "items", "events",
-                           "persons_live", "slates_logged", "slates_dropped", "memory_bytes"}) {
+  for (const char* name :
+       {"sequence", "snapshot_sequence", "users", "items", "events", "persons_live",
+        "slates_logged", "slates_dropped", "new_items", "new_items_shown", "memory_bytes"}) {
     properties.set(name, whole(0));
   }
   properties.set("ready", type("boolean"));
+  properties.set("new_item_seconds",
+                 type("number", "mean, until an item that came after the snapshot was in a list"));
   properties.set("snapshot", type("string"));
   properties.set("training", type("string", "idle, running, or failed: and the reason"));
   return object(std::move(properties), {"ready", "snapshot", "sequence"});
