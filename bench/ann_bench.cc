@@ -11,10 +11,10 @@
 #include <string_view>
 #include <vector>
 
-#include "bench/planted.h"
 #include "index/clustered.h"
 #include "index/rows.h"
 #include "index/scan.h"
+#include "tests/planted.h"
 
 namespace {
 

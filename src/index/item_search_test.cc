@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include "bench/planted.h"
 #include "index/testing.h"
 #include "tests/memory_files.h"
+#include "tests/planted.h"
 
 namespace vitrine {
 namespace {
