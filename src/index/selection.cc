@@ -145,12 +145,14 @@ void Selection::reduce() {
 // Scores what is only known within its error.
 void Selection::score_exactly() {
   constexpr std::size_t kAtOnce = 8;
+  if (!screened_) return;
   inexact_.clear();
   for (std::uint32_t i = 0; i < kept_.size(); ++i) {
     if (kept_[i].exact) continue;
     inexact_.push_back(i);
     prefetch(kept_[i].position);
   }
+  bool strange = false;
   for (std::size_t begin = 0; begin < inexact_.size(); begin += kAtOnce) {
     const std::size_t count = std::min(kAtOnce, inexact_.size() - begin);
     const float* rows[kAtOnce];
@@ -162,10 +164,11 @@ void Selection::score_exactly() {
       Entry& entry = kept_[inexact_[begin + i]];
       entry.low = entry.high = scores[i];
       entry.exact = true;
+      strange |= std::isnan(scores[i]);
     }
   }
   // Only where the bytes were not made from these vectors.
-  std::erase_if(kept_, [](const Entry& e) { return std::isnan(e.low); });
+  if (strange) std::erase_if(kept_, [](const Entry& e) { return std::isnan(e.low); });
 }
 
 // Leaves the n best.
