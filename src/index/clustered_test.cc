@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "base/random.h"
-#include "bench/planted.h"
 #include "index/testing.h"
 #include "tests/memory_files.h"
+#include "tests/planted.h"
 
 namespace vitrine {
 namespace {

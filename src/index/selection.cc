@@ -50,7 +50,7 @@ void Selection::begin(const ExactRows& rows, const ItemMask& mask, const float* 
   bound_ = -kInfinity;
   slack_ = 0;
   kept_.clear();
-  fresh_ = std::max<std::size_t>(n / 2, 32);
+  fresh_ = std::max<std::size_t>(n, 32);
   room_ = static_cast<std::uint32_t>(fresh_) + kPanel;
   positions_.resize(room_);
   scores_.resize(room_);
@@ -116,7 +116,7 @@ void Selection::prefetch(std::uint32_t position) const {
 void Selection::admit(std::uint32_t position, float score) {
   const float high = score + slack_;
   if (high >= bound_ && mask_->allows(rows_.names[position]))
-    kept_.push_back({position, score - slack_, high});
+    kept_.push_back({position, score - slack_, high, !screened_});
 }
 
 void Selection::admit_exactly(std::uint32_t position) {
@@ -142,24 +142,38 @@ void Selection::reduce() {
   if (kept_.size() > n_ + fresh_ / 2) settle();
 }
 
-// Scores what is only known within its error, and leaves the n best.
-void Selection::settle() {
+// Scores what is only known within its error.
+void Selection::score_exactly() {
   constexpr std::size_t kAtOnce = 8;
-  if (screened_) {
-    for (const Entry& e : kept_) prefetch(e.position);
-    for (std::size_t begin = 0; begin < kept_.size(); begin += kAtOnce) {
-      const std::size_t count = std::min(kAtOnce, kept_.size() - begin);
-      const float* rows[kAtOnce];
-      float scores[kAtOnce];
-      for (std::size_t i = 0; i < count; ++i) rows[i] = rows_.row(kept_[begin + i].position);
-      exact_scores(query_, rows_.width, rows, rows_.step(), static_cast<int>(count), scores);
-      for (std::size_t i = 0; i < count; ++i) {
-        kept_[begin + i].low = kept_[begin + i].high = scores[i];
-      }
-    }
-    // Only where the bytes were not made from these vectors.
-    std::erase_if(kept_, [](const Entry& e) { return std::isnan(e.low); });
+  if (!screened_) return;
+  inexact_.clear();
+  for (std::uint32_t i = 0; i < kept_.size(); ++i) {
+    if (kept_[i].exact) continue;
+    inexact_.push_back(i);
+    prefetch(kept_[i].position);
   }
+  bool strange = false;
+  for (std::size_t begin = 0; begin < inexact_.size(); begin += kAtOnce) {
+    const std::size_t count = std::min(kAtOnce, inexact_.size() - begin);
+    const float* rows[kAtOnce];
+    float scores[kAtOnce];
+    for (std::size_t i = 0; i < count; ++i)
+      rows[i] = rows_.row(kept_[inexact_[begin + i]].position);
+    exact_scores(query_, rows_.width, rows, rows_.step(), static_cast<int>(count), scores);
+    for (std::size_t i = 0; i < count; ++i) {
+      Entry& entry = kept_[inexact_[begin + i]];
+      entry.low = entry.high = scores[i];
+      entry.exact = true;
+      strange |= std::isnan(scores[i]);
+    }
+  }
+  // Only where the bytes were not made from these vectors.
+  if (strange) std::erase_if(kept_, [](const Entry& e) { return std::isnan(e.low); });
+}
+
+// Leaves the n best.
+void Selection::settle() {
+  score_exactly();
   if (kept_.size() <= n_) return;
   const auto last = kept_.begin() + static_cast<std::ptrdiff_t>(n_ - 1);
   std::nth_element(kept_.begin(), last, kept_.end(), [&](const Entry& a, const Entry& b) {

@@ -69,6 +69,7 @@ class Selection {
   struct Entry {
     std::uint32_t position;
     float low, high;
+    bool exact;
   };
   static constexpr float kInfinity = __builtin_inff();
 
@@ -78,6 +79,7 @@ class Selection {
   void admit(std::uint32_t position, float score);
   void admit_exactly(std::uint32_t position);
   void reduce();
+  void score_exactly();
   void settle();
 
   ExactRows rows_;
@@ -91,6 +93,7 @@ class Selection {
   std::vector<float> scores_;
   std::vector<Entry> kept_;
   std::vector<float> lows_;
+  std::vector<std::uint32_t> inexact_;  // places in `kept`
 };
 
 }  // namespace vitrine

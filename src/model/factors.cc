@@ -102,8 +102,7 @@ Result<Factors> Factors::create(const Run& run, const TrainingSet& set, const Fa
     return not_finite(state);
   }
   const std::vector<ItemIndex> names = f.prepare();
-  f.search_ = ItemSearch::build(f.vectors_, names, run.pool);
-  if (f.search_.approximate() != nullptr) run.monitor.note(f.search_.recall_note());
+  f.search_ = ItemSearch(f.vectors_, names);
   std::vector<std::uint64_t> fingerprints(static_cast<std::size_t>(users));
   for (std::size_t r = 0; r < fingerprints.size(); ++r) {
     const auto cells = f.cells_of(set.histories.row(r));

@@ -17,17 +17,22 @@ void to_length_one(std::span<float> row) {
 
 ItemVectors::ItemVectors(MatrixView<const float> table, const KnownItems& known, bool cosine)
     : known_(&known), vectors_(known.items(), table.cols) {
-  Matrix packed(static_cast<std::int64_t>(known.seen().size()), table.cols);
-  std::vector<ItemIndex> names;
   for (const std::uint32_t item : known.seen()) {
     const auto from = table.row(item);
     const auto to = vectors_.row(item);
     std::copy(from.begin(), from.end(), to.begin());
     if (cosine) to_length_one(to);
-    std::copy(to.begin(), to.end(), packed.row(static_cast<std::int64_t>(names.size())).begin());
-    names.push_back(ItemIndex{item});
+    names_.push_back(ItemIndex{item});
   }
-  packed_ = std::make_unique<const PackedItems>(packed.view(), names);
+}
+
+Status ItemVectors::make_search(ArchiveReader* archive) {
+  if (archive == nullptr) {
+    search_ = ItemSearch(vectors_.view(), names_);
+  } else {
+    VT_TRY(search_, ItemSearch::load(*archive, vectors_.view(), names_));
+  }
+  return {};
 }
 
 void ItemVectors::retrieve(std::span<const Query> queries, std::span<const ItemMask> masks, int n,
@@ -43,8 +48,8 @@ void ItemVectors::retrieve(std::span<const Query> queries, std::span<const ItemM
   }
   if (asked.empty()) return;
   CandidateBlock lists;
-  scan_top({rows.data(), static_cast<std::int64_t>(asked.size()), rows.cols(), rows.stride()},
-           *packed_, own_masks, n, lists);
+  search_.top({rows.data(), static_cast<std::int64_t>(asked.size()), rows.cols(), rows.stride()},
+              own_masks, n, lists);
   for (std::size_t q = 0; q < asked.size(); ++q) {
     const auto list = lists.row(q);
     std::copy(list.begin(), list.end(), out.room(asked[q]).begin());

@@ -1,24 +1,28 @@
 // The vectors of the known items, and lists by their products with the vector that a model makes of
 // a query. Queries are turned into vectors one by one, so that an answer has the same bits alone
-// and in a batch; the scan (index/scan.h) takes all of them at once.
+// and in a batch; the search (index/item_search.h) takes all of them at once.
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <span>
+#include <vector>
 
 #include "base/matrix.h"
-#include "index/scan.h"
+#include "index/item_search.h"
 #include "model/known_items.h"
 
 namespace vitrine {
 
-// Immutable; thread-safe.
+// Immutable after make_search(); thread-safe.
 class ItemVectors {
  public:
   // Row i of `table` is the vector of item i; rows of unknown items are not looked at. `cosine`:
   // vectors get length 1.
   ItemVectors(MatrixView<const float> table, const KnownItems& known, bool cosine = false);
+
+  // Before the first list: as the archive holds it (index/item_search.h), or exact without one.
+  Status make_search(ArchiveReader* archive);
+  void save(ArchiveWriter& archive) const { search_.save(archive); }
 
   // Writes the vector of a query, width() numbers; false where there is no answer to it.
   using Encode = std::function<bool(const Query&, std::span<float>)>;
@@ -32,7 +36,8 @@ class ItemVectors {
  private:
   const KnownItems* known_;
   Matrix vectors_;  // by item
-  std::unique_ptr<const PackedItems> packed_;
+  std::vector<ItemIndex> names_;
+  ItemSearch search_;
 };
 
 // To length 1; zeros stay.

@@ -12,10 +12,13 @@ SequenceRecommender::SequenceRecommender(Parts parts)
       vectors_(parts_.parameters[parts_.network->items()].view(), parts_.known, parts_.cosine),
       tapes_(parts_.parameters) {}
 
-Result<std::unique_ptr<const SequenceRecommender>> SequenceRecommender::create(Parts parts) {
+Result<std::unique_ptr<const SequenceRecommender>> SequenceRecommender::create(
+    Parts parts, ArchiveReader* archive) {
   if (!parts.parameters.finite())
     return Error{Code::kInvalid, "not finite: use a smaller learning_rate"};
-  return std::unique_ptr<const SequenceRecommender>(new SequenceRecommender(std::move(parts)));
+  std::unique_ptr<SequenceRecommender> recommender(new SequenceRecommender(std::move(parts)));
+  VT_TRY(recommender->vectors_.make_search(archive));
+  return std::unique_ptr<const SequenceRecommender>(std::move(recommender));
 }
 
 bool SequenceRecommender::state(std::span<const HistoryEvent> history, std::span<float> out) const {
@@ -56,6 +59,7 @@ void SequenceRecommender::score(const Query& query, std::span<const ItemIndex> i
 void SequenceRecommender::save(ArchiveWriter& writer) const {
   parts_.known.save(writer);
   parts_.parameters.save(writer, "network");
+  vectors_.save(writer);
 }
 
 }  // namespace vitrine

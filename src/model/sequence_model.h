@@ -30,8 +30,9 @@ class SequenceRecommender {
     bool cosine = false;
     bool ends_hidden = false;  // a hidden token follows the history: its state answers
   };
-  // kInvalid when the parameters are not finite.
-  static Result<std::unique_ptr<const SequenceRecommender>> create(Parts parts);
+  // kInvalid when the parameters are not finite. `archive`: what save() wrote, or null.
+  static Result<std::unique_ptr<const SequenceRecommender>> create(
+      Parts parts, ArchiveReader* archive = nullptr);
 
   void retrieve(std::span<const Query> queries, std::span<const ItemMask> masks, int n,
                 CandidateBlock& out) const;
@@ -48,7 +49,7 @@ class SequenceRecommender {
  private:
   explicit SequenceRecommender(Parts parts);
   const Parts parts_;
-  const ItemVectors vectors_;
+  ItemVectors vectors_;
   mutable TapePool<SequenceTokens> tapes_;
 };
 
@@ -85,17 +86,18 @@ using MakeNetwork = std::unique_ptr<const SequenceNetwork> (*)(const Options&, s
 
 template <class Options>
 Result<std::unique_ptr<const Model>> finish_sequence(const Options& options,
-                                                     SequenceRecommender::Parts parts) {
+                                                     SequenceRecommender::Parts parts,
+                                                     ArchiveReader* archive = nullptr) {
   parts.length = options.length;
   parts.cosine = options.cosine;
-  auto recommender = SequenceRecommender::create(std::move(parts));
+  auto recommender = SequenceRecommender::create(std::move(parts), archive);
   if (!recommender.ok()) return recommender.error().prefixed(Options::kName);
   return std::make_unique<const SequenceModel<Options>>(options, std::move(recommender).value());
 }
 
 template <class Options>
-Result<std::unique_ptr<const Model>> load_sequence(const ArchiveReader& reader,
-                                                   MakeNetwork<Options> make, bool ends_hidden) {
+Result<std::unique_ptr<const Model>> load_sequence(ArchiveReader& reader, MakeNetwork<Options> make,
+                                                   bool ends_hidden) {
   VT_TRY(auto saved, load_options<Options>(reader));
   SequenceRecommender::Parts parts;
   VT_TRY(parts.known, KnownItems::load(reader, saved.second));
@@ -107,7 +109,7 @@ Result<std::unique_ptr<const Model>> load_sequence(const ArchiveReader& reader,
   parts.network = make(saved.first, rows, parts.parameters);
   VT_TRY(parts.parameters.load(reader, "network"));
   parts.ends_hidden = ends_hidden;
-  return finish_sequence(saved.first, std::move(parts));
+  return finish_sequence(saved.first, std::move(parts), &reader);
 }
 
 }  // namespace vitrine

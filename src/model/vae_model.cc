@@ -59,10 +59,13 @@ VaeRecommender::VaeRecommender(Parts parts)
       vectors_(parts_.parameters[parts_.network->items()].view(), parts_.known),
       tapes_(parts_.parameters) {}
 
-Result<std::unique_ptr<const VaeRecommender>> VaeRecommender::create(Parts parts) {
+Result<std::unique_ptr<const VaeRecommender>> VaeRecommender::create(Parts parts,
+                                                                     ArchiveReader* archive) {
   if (!parts.parameters.finite())
     return Error{Code::kInvalid, "not finite: use a smaller learning_rate"};
-  return std::unique_ptr<const VaeRecommender>(new VaeRecommender(std::move(parts)));
+  std::unique_ptr<VaeRecommender> recommender(new VaeRecommender(std::move(parts)));
+  VT_TRY(recommender->vectors_.make_search(archive));
+  return std::unique_ptr<const VaeRecommender>(std::move(recommender));
 }
 
 bool VaeRecommender::answer(const Query& query, std::span<float> out) const {
@@ -98,6 +101,7 @@ void VaeRecommender::score(const Query& query, std::span<const ItemIndex> items,
 void VaeRecommender::save(ArchiveWriter& writer) const {
   parts_.known.save(writer);
   parts_.parameters.save(writer, "network");
+  vectors_.save(writer);
 }
 
 void VaeSample::draw(const Histories& histories, std::span<const std::uint32_t> persons,

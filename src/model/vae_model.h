@@ -36,8 +36,9 @@ class VaeRecommender {
     std::unique_ptr<const VaeNetwork> network;
     KnownItems known;
   };
-  // kInvalid when the parameters are not finite.
-  static Result<std::unique_ptr<const VaeRecommender>> create(Parts parts);
+  // kInvalid when the parameters are not finite. `archive`: what save() wrote, or null.
+  static Result<std::unique_ptr<const VaeRecommender>> create(Parts parts,
+                                                              ArchiveReader* archive = nullptr);
   void retrieve(std::span<const Query> queries, std::span<const ItemMask> masks, int n,
                 CandidateBlock& out) const;
   void score(const Query& query, std::span<const ItemIndex> items, std::span<float> scores) const;
@@ -48,7 +49,7 @@ class VaeRecommender {
   explicit VaeRecommender(Parts parts);
   bool answer(const Query& query, std::span<float> out) const;
   const Parts parts_;
-  const ItemVectors vectors_;
+  ItemVectors vectors_;
   mutable TapePool<PersonBags> tapes_;
 };
 
@@ -106,9 +107,9 @@ class VaeModel final : public Model {
 };
 
 template <class Options>
-Result<std::unique_ptr<const Model>> finish_vae(const Options& options,
-                                                VaeRecommender::Parts parts) {
-  auto recommender = VaeRecommender::create(std::move(parts));
+Result<std::unique_ptr<const Model>> finish_vae(const Options& options, VaeRecommender::Parts parts,
+                                                ArchiveReader* archive = nullptr) {
+  auto recommender = VaeRecommender::create(std::move(parts), archive);
   if (!recommender.ok()) return recommender.error().prefixed(Options::kName);
   return std::make_unique<const VaeModel<Options>>(options, std::move(recommender).value());
 }
@@ -120,14 +121,14 @@ double vae_step_bytes(double items, int batch, int negatives, double width);
 Status check_vae_shapes(const ArchiveReader& reader, std::int64_t items);
 
 template <class Options>
-Result<std::unique_ptr<const Model>> load_vae(const ArchiveReader& reader, MakeVae<Options> make) {
+Result<std::unique_ptr<const Model>> load_vae(ArchiveReader& reader, MakeVae<Options> make) {
   VT_TRY(auto saved, load_options<Options>(reader));
   VT_TRY(check_vae_shapes(reader, saved.second));
   VaeRecommender::Parts parts;
   VT_TRY(parts.known, KnownItems::load(reader, saved.second));
   parts.network = make(saved.first, saved.second, parts.parameters);
   VT_TRY(parts.parameters.load(reader, "network"));
-  return finish_vae(saved.first, std::move(parts));
+  return finish_vae(saved.first, std::move(parts), &reader);
 }
 
 }  // namespace vitrine
