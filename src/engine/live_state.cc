@@ -90,7 +90,7 @@ Result<PersonEntry*> LiveState::Impl::bring(LiveShard& shard, const PersonKey& k
   std::vector<Kept> kept(bytes->size() / sizeof(Kept));
   if (!kept.empty()) std::memcpy(kept.data(), bytes->data(), bytes->size());
   PersonEntry& entry = shard.persons.add(key, kept);
-  entry.saved = shard.saving ? !shard.round : shard.round;
+  entry.saved = static_cast<std::uint8_t>(shard.round - 1);  // it may be in no checkpoint
   return &entry;
 }
 

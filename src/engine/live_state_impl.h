@@ -25,7 +25,8 @@ struct LiveShard {
   // A checkpoint that is being written: persons whose `saved` differs from `round` are not in it
   // yet. Of several records of one person the first counts, so what leaves for the store after it
   // was saved, or came after the checkpoint began, leaves an empty one.
-  bool saving = false, round = false;
+  bool saving = false;
+  std::uint8_t round = 0;  // of checkpoints; each sees every person, so old numbers do not return
   std::string records;
 
   void record(const PersonKey& key, std::span<const Kept> events);
