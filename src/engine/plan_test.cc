@@ -24,8 +24,12 @@ std::string id_of(std::uint64_t number) { return planned_item(number, kSize.id_b
 void fill(Engine& engine) {
   const Random random(3);
   std::vector<Item> items;
-  for (std::uint64_t i = 0; i < kSize.items; ++i) items.push_back(planned_item(i, kSize.id_bytes));
-  must(engine.put_items(items));
+  for (std::uint64_t i = 0; i < kSize.items; ++i) {
+    items.push_back(planned_item(i, kSize.id_bytes));
+    if (items.size() < 1'000) continue;
+    must(engine.put_items(items));
+    items.clear();
+  }
   std::vector<Event> events;
   for (std::uint64_t i = 0; i < kSize.events; ++i) {
     Event event;
@@ -37,7 +41,7 @@ void fill(Engine& engine) {
     event.time = kShopOpens + static_cast<Timestamp>(i * (kPopularDays * kDay / kSize.events));
     event.received = event.time;
     events.push_back(std::move(event));
-    if (events.size() < 10'000) continue;
+    if (events.size() < 1'000) continue;
     must(engine.add_events(events));
     events.clear();
   }
