@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
+#include "cli/report.h"
 #include "cli/text_table.h"
 #include "data/item.h"
 
@@ -32,30 +33,69 @@ Status list_snapshots(Session& session, const Engine& engine) {
   return {};
 }
 
+Status publish(Session& session, Engine& engine, const std::string& name) {
+  VT_TRY(engine.publish(name));
+  session.print(Table{{"published", name}}, "Published " + name + "\n");
+  return {};
+}
+
+// What the gate saw, of the snapshot named or the published one.
+Status show(Session& session, const Engine& engine, std::string name) {
+  if (name.empty()) name = engine.status().snapshot;
+  VT_TRY(const auto manifests, engine.snapshots());
+  for (const Manifest& manifest : manifests) {
+    if (manifest.name != name) continue;
+    const Publication& publication = manifest.publication;
+    std::string text = fmt::format("{}: {}\n", name, publication.verdict);
+    if (!publication.reason.empty()) text += "forced: " + publication.reason + "\n";
+    session.print(manifest.to_json(), text + checks_text(publication.checks));
+    return {};
+  }
+  return Error{Code::kNotFound,
+               "there is no snapshot '" + name + "'; 'vitrine snapshot' lists those there are"};
+}
+
+// The newest one before the published one that the gate let through.
+Status roll_back(Session& session, Engine& engine) {
+  VT_TRY(const auto manifests, engine.snapshots());
+  const std::string published = engine.status().snapshot;
+  bool older = false;
+  for (const Manifest& manifest : manifests) {
+    if (older && manifest.publication.passed) return publish(session, engine, manifest.name);
+    older = older || manifest.name == published;
+  }
+  return Error{Code::kNotFound, published.empty() ? "nothing is published yet"
+                                                  : "there is no snapshot before " + published +
+                                                        " ([train] snapshots_kept)"};
+}
+
 Status snapshot(Session& session, const SnapshotFlags& flags) {
   VT_TRY(const auto engine, session.engine(OpenMode::kTool));
   if (flags.action == "list") return list_snapshots(session, *engine);
+  if (flags.action == "show") return show(session, *engine, flags.name);
+  if (flags.action == "rollback") return roll_back(session, *engine);
   if (flags.name.empty()) {
     return Error{Code::kInvalid,
                  "publish needs the name of a snapshot; 'vitrine snapshot' lists them"};
   }
-  VT_TRY(engine->publish(flags.name));
-  session.print(Table{{"published", flags.name}}, "Published " + flags.name + "\n");
-  return {};
+  return publish(session, *engine, flags.name);
 }
 
 }  // namespace
 
 Command snapshot_command() {
   auto flags = std::make_shared<SnapshotFlags>();
-  return {"snapshot", "list what was trained; publish an earlier one",
-          "  vitrine snapshot\n"
-          "  vitrine snapshot publish 000001-541909       roll back\n",
-          [flags](Flags& f) {
-            f.choice("action", flags->action, {"list", "publish"}, "what to do");
-            f.argument("name", flags->name, false, "the snapshot to publish");
-          },
-          [flags](Session& session) -> Status { return snapshot(session, *flags); }};
+  return {
+      "snapshot", "list what was trained; publish an earlier one",
+      "  vitrine snapshot\n"
+      "  vitrine snapshot show                        what the gate found\n"
+      "  vitrine snapshot rollback                    to the one before the published one\n"
+      "  vitrine snapshot publish 000001-541909\n",
+      [flags](Flags& f) {
+        f.choice("action", flags->action, {"list", "show", "rollback", "publish"}, "what to do");
+        f.argument("name", flags->name, false, "the snapshot to show or publish");
+      },
+      [flags](Session& session) -> Status { return snapshot(session, *flags); }};
 }
 
 }  // namespace vitrine

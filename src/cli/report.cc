@@ -108,6 +108,14 @@ std::string evaluation_text(const EvaluationTable& table, const std::vector<std:
   return text + "\n";
 }
 
+std::string checks_text(const std::vector<GateCheck>& checks) {
+  if (checks.empty()) return {};
+  TextTable table({"gate", "", "what it found"});
+  for (const GateCheck& check : checks)
+    table.row({check.name, check.passed ? "passed" : "FAILED", check.text});
+  return "\n" + table.str();
+}
+
 std::string train_text(const TrainReport& report) {
   std::string text = report.data_says;
   if (!text.empty() && !text.ends_with('\n')) text += "\n";
@@ -118,6 +126,7 @@ std::string train_text(const TrainReport& report) {
     }
     text += "\n" + table.str();
   }
+  text += checks_text(report.manifest.publication.checks);
   text +=
       fmt::format("\n{} snapshot {} ({} events, log up to {}): {}\n",
                   report.published ? "Published" : "Did not publish", report.manifest.name,

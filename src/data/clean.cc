@@ -38,6 +38,7 @@ class Cleaner {
   void non_products();
   void bots();
   void returns();
+  void cart_removals();
 
   void begin_rule(std::string name, std::string meaning, bool enabled);
   CleanView view() &&;
@@ -111,7 +112,8 @@ void Cleaner::duplicates() {
 
 void Cleaner::missing_ids() {
   take_if([&](std::size_t row) {
-    const bool needs_item = events_.type[row] != EventType::kSearch;
+    const bool whole_order = events_.type[row] == EventType::kReturn && events_.order[row] != kNone;
+    const bool needs_item = events_.type[row] != EventType::kSearch && !whole_order;
     return (needs_item && events_.item[row] == kNoItem) ||
            events_.person(row) == EventTable::kNobody;
   });
@@ -184,6 +186,12 @@ void Cleaner::returns() {
   for (const std::uint32_t row : match.undone) take(row);
 }
 
+void Cleaner::cart_removals() {
+  const ReturnMatch match = match_cart_removals(events_, kept_, quantity_);
+  take_if([&](std::size_t row) { return is_cart_removal(events_, row); });
+  for (const std::uint32_t row : match.undone) take(row);
+}
+
 CleanView Cleaner::view() && {
   CleanView view;
   for (std::size_t row = 0; row < events_.size(); ++row) {
@@ -211,7 +219,7 @@ std::vector<Rule> all_rules(const CleaningOptions& o) {
   return {
       {"duplicates", &O::duplicates, &C::duplicates, "repeats of an event with equal content"},
       {"missing_ids", &O::missing_ids, &C::missing_ids,
-       "no item (searches aside), or neither user nor session"},
+       "no item (searches and returns of whole orders aside), or neither user nor session"},
       {"impossible_times", &O::impossible_times, &C::impossible_times,
        "before 1995, or more than a day after it was received"},
       {"impossible_prices", &O::impossible_prices, &C::impossible_prices,
@@ -225,7 +233,9 @@ std::vector<Rule> all_rules(const CleaningOptions& o) {
            readable_count(static_cast<std::uint64_t>(o.bot_events_per_day)))},
       {"returns", &O::returns, &C::returns,
        "returns, and the purchases that they undo: the same person's latest earlier ones of the "
-       "item"}};
+       "item, or all that is left of an order"},
+      {"cart_removals", &O::cart_removals, &C::cart_removals,
+       "removals from the cart, and what they took out of it"}};
 }
 
 }  // namespace

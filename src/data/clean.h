@@ -6,7 +6,9 @@
 // A person is a known user or one anonymous session. Bots: the events of one order count as one
 // action, so that a wholesaler's order of 500 lines is one; impressions count as none. Returns: a
 // return (or a purchase of negative quantity; the sign is ignored) takes its pieces from the same
-// person's latest earlier purchases of the item, latest first; an absent quantity is one piece.
+// person's latest earlier purchases of the item, latest first; an absent quantity is one piece; a
+// return without item takes all that is left of the order it names. remove_from_cart does the same
+// to carts.
 // "Earlier" is by time, then by log order; events without time count as earlier than the others, in
 // log order.
 #pragma once
@@ -27,7 +29,8 @@ struct CleaningOptions {
   bool impossible_times = true;   // before 1995, or more than a day after it was received
   bool impossible_prices = true;  // negative or not finite; for a purchase zero too with drop_free
   bool drop_free = false;
-  bool returns = true;  // nets returns out of the same customer's latest earlier purchase
+  bool returns = true;        // nets returns out of the same customer's latest earlier purchase
+  bool cart_removals = true;  // nets remove_from_cart out of the person's latest carts of the item
   bool bots = true;
   bool non_products = true;
   int bot_events_per_minute = 120;  // actions of one person, sustained over bot_minutes
@@ -48,6 +51,8 @@ struct CleaningOptions {
         Field{"drop_free", &O::drop_free, "drop purchases at price zero too"},
         Field{"returns", &O::returns,
               "net returns and cancellations out of the purchases they undo"},
+        Field{"cart_removals", &O::cart_removals,
+              "take what was removed from a cart out of it again"},
         Field{"bots", &O::bots, "drop persons who act at rates that no human reaches"},
         Field{"non_products", &O::non_products, "drop postage, fees, manual and test lines"},
         Field{"bot_events_per_minute", &O::bot_events_per_minute, 1, 1'000'000,

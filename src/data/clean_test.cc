@@ -62,7 +62,7 @@ TEST(Clean, GoodEventsStay) {
   EXPECT_EQ(view.quantity[0], 2);
   EXPECT_TRUE(std::isnan(view.quantity[2]));
   EXPECT_EQ(view.report.rows_without_time, 1u);
-  EXPECT_EQ(view.report.rules.size(), 7u);
+  EXPECT_EQ(view.report.rules.size(), 8u);
 }
 
 TEST(Clean, DuplicatesAreEqualInAllButIdAndReceipt) {
@@ -171,6 +171,40 @@ TEST(Clean, AReturnTakesFromTheLatestEarlierPurchases) {
   EXPECT_EQ(view.report.purchases_undone, 1u);
   EXPECT_EQ(view.report.purchases_reduced, 1u);
   EXPECT_EQ(rule(view, "returns").rows, 2u);
+}
+
+TEST(Clean, AReturnOfAnOrderTakesAllThatIsLeftOfIt) {
+  const auto ordered = [](std::string item, std::string order, Timestamp time) {
+    Event e = bought("u", std::move(item), time);
+    e.order = std::move(order);
+    return e;
+  };
+  Event one = event(EventType::kReturn, "u", "b", kStart + 2);  // of the later order
+  Event whole = event(EventType::kReturn, "u", "", kStart + 3);
+  whole.order = "o1";
+  Event stranger = whole;
+  stranger.user = "v";
+  Event early = whole;
+  early.time = kStart - 1;
+  early.order = "o2";
+  const CleanView view = cleaned({ordered("a", "o1", kStart), ordered("b", "o1", kStart),
+                                  ordered("b", "o2", kStart + 1), ordered("c", "o2", kStart + 1),
+                                  one, whole, stranger, early, ordered("d", "o1", kStart + 4)});
+  EXPECT_THAT(view.rows, ElementsAre(3, 8));
+  EXPECT_EQ(view.report.returns_matched, 2u);
+  EXPECT_EQ(view.report.returns_unmatched, 2u);
+  EXPECT_EQ(view.report.purchases_undone, 3u);
+}
+
+TEST(Clean, WhatWasRemovedFromTheCartIsNotInIt) {
+  const std::vector<Event> list{
+      event(EventType::kCart, "u", "a", kStart), event(EventType::kCart, "u", "b", kStart + 1),
+      event(EventType::kRemoveFromCart, "u", "a", kStart + 2),
+      event(EventType::kCart, "u", "a", kStart + 3), bought("u", "b", kStart + 4)};
+  const CleanView view = cleaned(list);
+  EXPECT_THAT(view.rows, ElementsAre(1, 3, 4));
+  EXPECT_EQ(rule(view, "cart_removals").rows, 2u);
+  EXPECT_EQ(view.report.returns_matched, 0u);
 }
 
 TEST(Clean, WhatAReturnCannotTakeIsReported) {

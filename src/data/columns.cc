@@ -29,6 +29,8 @@ constexpr ColumnOption kColumnOptions[] = {
     {"price", &SourceOptions::price, kEvents | kItems},
     {"order", &SourceOptions::order, kEvents},
     {"slate", &SourceOptions::slate, kEvents},
+    {"query", &SourceOptions::query, kEvents},
+    {"origin", &SourceOptions::origin, kEvents},
     {"time", &SourceOptions::time, kEvents},
     {"received", &SourceOptions::received, kEvents},
     {"title", &SourceOptions::title, kItems},

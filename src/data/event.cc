@@ -9,9 +9,10 @@
 namespace vitrine {
 namespace {
 
-constexpr std::string_view kBuiltInTypes[] = {"impression", "view",     "click",  "favourite",
-                                              "cart",       "purchase", "rating", "return",
-                                              "search",     "like",     "dislike"};
+constexpr std::string_view kBuiltInTypes[] = {
+    "impression", "view", "click",   "favourite",        "cart",  "purchase", "rating", "return",
+    "search",     "like", "dislike", "remove_from_cart", "share", "hide",     "report", "comment"};
+constexpr std::string_view kOrigins[] = {"unknown", "organic", "slate"};
 static_assert(std::size(kBuiltInTypes) == static_cast<std::size_t>(EventType::kFirstCustom));
 constexpr std::size_t kCustomTypesMax = 200;
 constexpr std::size_t kTypeNameMax = 32;
@@ -69,11 +70,25 @@ std::string_view EventTypes::name(EventType type) const {
   return i < names_.size() ? std::string_view(names_[i]) : std::string_view();
 }
 
+std::string_view origin_name(Origin origin) {
+  const auto i = static_cast<std::size_t>(origin);
+  return i < std::size(kOrigins) ? kOrigins[i] : std::string_view();
+}
+
+Result<Origin> find_origin(std::string_view name) {
+  for (std::size_t i = 0; i < std::size(kOrigins); ++i) {
+    if (kOrigins[i] == name) return static_cast<Origin>(i);
+  }
+  return invalid("unknown origin " + shown(name) + ": expected organic, slate or unknown");
+}
+
 Event::Event() : value(kAbsent), quantity(kAbsent), price(kAbsent) {}
 
 void Event::clear() {
-  for (std::string* text : {&id, &user, &session, &item, &order, &slate, &context}) text->clear();
+  for (std::string* text : {&id, &user, &session, &item, &order, &slate, &query, &context})
+    text->clear();
   type = EventType::kView;
+  origin = Origin::kUnknown;
   value = quantity = price = kAbsent;
   time = received = kNoTime;
 }
@@ -105,9 +120,16 @@ Status check_event(const Event& event) {
   if (event.user.empty() && event.session.empty()) {
     return invalid("user: is missing, and so is session; an event needs one of them");
   }
-  if (event.item.empty() && event.type != EventType::kSearch) {
-    return invalid("item: is missing; only a search may leave it out");
+  const bool whole_order = event.type == EventType::kReturn && !event.order.empty();
+  if (event.item.empty() && event.type != EventType::kSearch && !whole_order) {
+    return invalid(event.type == EventType::kReturn
+                       ? "item: is missing, and so is order; a return needs one of them"
+                       : "item: is missing; only a search may leave it out");
   }
+  if (!event.slate.empty() && event.origin == Origin::kOrganic) {
+    return invalid("origin: is organic, but a slate is named");
+  }
+  VT_TRY(check_text(event.query, "query", kQueryBytesMax));
   return check_text(event.context, "context", kContextBytesMax);
 }
 

@@ -24,8 +24,19 @@ enum class EventType : std::uint8_t {
   kSearch,
   kLike,
   kDislike,
+  kRemoveFromCart,  // takes pieces out of the person's latest carts of the item
+  kShare,
+  kHide,    // "not this one"
+  kReport,  // "something is wrong with it"
+  kComment,
   kFirstCustom
 };
+
+// What led to an event: a list of ours, the shop's own pages, or nobody knows. An event with a
+// slate id came from that slate.
+enum class Origin : std::uint8_t { kUnknown, kOrganic, kSlate };
+std::string_view origin_name(Origin origin);
+Result<Origin> find_origin(std::string_view name);  // kInvalid, naming the known ones
 
 // The names of the event types: the built-in ones and a shop's own. Immutable after set-up;
 // thread-safe.
@@ -48,13 +59,15 @@ struct Event {
   std::string id;    // idempotency key; empty: the source derives one
   std::string user;  // empty: anonymous, then `session` joins the events of one visit
   std::string session;
-  std::string item;  // empty only for searches
+  std::string item;  // empty only for searches, and for returns of a whole order
   EventType type = EventType::kView;
-  double value;                  // rating, or any weight of its own
-  double quantity;               // pieces; negative for returns in some sources
-  double price;                  // of one piece, in the shop's currency
-  std::string order;             // invoice, basket: groups the events bought together
-  std::string slate;             // the slate that led here
+  double value;       // rating, or any weight of its own
+  double quantity;    // pieces; negative for returns in some sources
+  double price;       // of one piece, in the shop's currency
+  std::string order;  // invoice, basket: groups the events bought together
+  std::string slate;  // the slate that led here
+  std::string query;  // what was searched for
+  Origin origin = Origin::kUnknown;
   Timestamp time = kNoTime;      // when it happened
   Timestamp received = kNoTime;  // when we heard of it
   std::string context;           // compact JSON object, or empty
@@ -66,12 +79,13 @@ struct Event {
 // Limits of what an event may hold; ids over them are rejected where they come in.
 inline constexpr std::size_t kIdBytesMax = 256;
 inline constexpr std::size_t kContextBytesMax = 4096;
+inline constexpr std::size_t kQueryBytesMax = 1024;
 
 // An id is 1 to 256 bytes of valid UTF-8 without control characters. `what` names it in the
 // message.
 Status check_id(std::string_view id, std::string_view what);
-// All of an event's fields: ids, lengths, finite numbers, an item unless it is a search, a user or
-// a session.
+// All of an event's fields: ids, lengths, finite numbers, a user or a session, an item unless it is
+// a search or the return of a whole order.
 Status check_event(const Event& event);
 
 }  // namespace vitrine

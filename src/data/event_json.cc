@@ -41,6 +41,18 @@ Result<bool> read_field(Event& event, std::string_view name, const Value& json,
     event.type = *type;
     return true;
   }
+  if (name == "query") {
+    if (json.as_string() == nullptr) return wrong_type("query", "a string", json);
+    event.query = *json.as_string();
+    return true;
+  }
+  if (name == "origin") {
+    if (json.as_string() == nullptr) return wrong_type("origin", "a string", json);
+    auto origin = find_origin(*json.as_string());
+    if (!origin.ok()) return origin.error().prefixed("origin");
+    event.origin = *origin;
+    return true;
+  }
   if (name != "context") return false;
   if (json.as_table() == nullptr) return wrong_type("context", "an object", json);
   event.context = to_json(json);
@@ -48,7 +60,7 @@ Result<bool> read_field(Event& event, std::string_view name, const Value& json,
 }
 
 Error unknown(std::string_view name) {
-  std::vector<std::string_view> known{"type", "context"};
+  std::vector<std::string_view> known{"type", "query", "origin", "context"};
   for (const auto& field : kIds) known.push_back(field.first);
   for (const auto& field : kNumbers) known.push_back(field.first);
   for (const auto& field : kTimes) known.push_back(field.first);
@@ -84,6 +96,8 @@ Value event_to_json(const Event& event, const EventTypes& types) {
   for (const auto& [name, member] : kTimes) {
     if (event.*member != kNoTime) table.set(name, format_time(event.*member));
   }
+  if (!event.query.empty()) table.set("query", event.query);
+  if (event.origin != Origin::kUnknown) table.set("origin", origin_name(event.origin));
   if (!event.context.empty()) {
     const auto context = parse_json(event.context);
     if (context.ok()) table.set("context", *context);

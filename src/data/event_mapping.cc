@@ -15,7 +15,8 @@ constexpr std::pair<std::string SourceOptions::*, std::pair<std::string_view, st
                 {&SourceOptions::session, {"session", &Event::session}},
                 {&SourceOptions::item, {"item", &Event::item}},
                 {&SourceOptions::order, {"order", &Event::order}},
-                {&SourceOptions::slate, {"slate", &Event::slate}}};
+                {&SourceOptions::slate, {"slate", &Event::slate}},
+                {&SourceOptions::query, {"query", &Event::query}}};
 constexpr std::pair<std::string SourceOptions::*, std::pair<std::string_view, double Event::*>>
     kNumbers[] = {{&SourceOptions::value, {"value", &Event::value}},
                   {&SourceOptions::quantity, {"quantity", &Event::quantity}},
@@ -98,6 +99,7 @@ Result<EventMapping> EventMapping::compile(const SourceOptions& source, Columns&
     if (from.present()) mapping.times_.emplace_back(std::move(from), field);
   }
   VT_TRY(mapping.type_, columns.find("type", source.type));
+  VT_TRY(mapping.origin_, columns.find("origin", source.origin));
   for (const std::string& spec : source.context) {
     VT_TRY(FieldSource from, columns.find("context", spec));
     std::string key;
@@ -161,6 +163,11 @@ Result<RowOutcome> EventMapping::fill(std::span<const std::string_view> fields, 
   if ((*type)->ignored) return RowOutcome::kIgnored;
   event.type = (*type)->type;
   for (const auto& [from, member] : texts_) (event.*member).assign(from.of(fields));
+  if (const std::string_view origin = without_blanks(origin_.of(fields)); !origin.empty()) {
+    const auto found = find_origin(origin);
+    if (!found.ok()) return found.error().prefixed("origin");
+    event.origin = *found;
+  }
   for (const auto& [from, field] : numbers_) {
     const std::string_view text = from.of(fields);
     if (text.empty()) continue;

@@ -27,12 +27,15 @@ std::uint64_t content_hash(const Event& event) {
   for (const std::string_view text :
        {std::string_view(event.user), std::string_view(event.session), std::string_view(event.item),
         std::string_view(event.order), std::string_view(event.slate),
-        std::string_view(event.context)}) {
+        std::string_view(event.context), std::string_view(event.query)}) {
     hash = chain(text, hash);
   }
-  const std::array<std::uint64_t, 5> numbers{
-      static_cast<std::uint64_t>(event.type), canonical(event.value), canonical(event.quantity),
-      canonical(event.price), static_cast<std::uint64_t>(event.time)};
+  const std::array<std::uint64_t, 6> numbers{static_cast<std::uint64_t>(event.type),
+                                             canonical(event.value),
+                                             canonical(event.quantity),
+                                             canonical(event.price),
+                                             static_cast<std::uint64_t>(event.time),
+                                             static_cast<std::uint64_t>(event.origin)};
   return XXH3_64bits_withSeed(numbers.data(), sizeof numbers, hash);
 }
 

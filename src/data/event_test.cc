@@ -120,6 +120,18 @@ TEST(CheckEvent, NamesTheField) {
   event.order = "a\x01";
   EXPECT_EQ(problem(check_event(event)), "order: contains a control character");
   event.order.clear();
+  event.type = EventType::kReturn;
+  EXPECT_EQ(problem(check_event(event)),
+            "item: is missing, and so is order; a return needs one of them");
+  event.order = "o";
+  EXPECT_TRUE(check_event(event).ok());
+  event.slate = "s";
+  event.origin = Origin::kOrganic;
+  EXPECT_EQ(problem(check_event(event)), "origin: is organic, but a slate is named");
+  event.origin = Origin::kSlate;
+  event.query.assign(1025, 'x');
+  EXPECT_EQ(problem(check_event(event)), "query: has 1025 bytes, the limit is 1024");
+  event.query.clear();
   event.context.assign(4097, ' ');
   EXPECT_EQ(problem(check_event(event)), "context: has 4097 bytes, the limit is 4096");
 }
@@ -132,12 +144,15 @@ TEST(EventJson, RoundTrips) {
   event.quantity = -2;
   event.price = 2.55;
   event.order = "536365";
+  event.query = "white hanging heart";
+  event.origin = Origin::kOrganic;
   event.time = 1291191960123;
   event.context = R"({"country":"United Kingdom","n":3})";
   const Value json = event_to_json(event, types);
   EXPECT_EQ(to_json(json),
             R"({"id":"e1","user":"17850","item":"85123A","order":"536365","type":"purchase",)"
             R"("quantity":-2.0,"price":2.55,"time":"2010-12-01T08:26:00.123Z",)"
+            R"("query":"white hanging heart","origin":"organic",)"
             R"("context":{"country":"United Kingdom","n":3}})");
   const auto back = event_from_json(json, types);
   ASSERT_TRUE(back.ok()) << back.error().message;

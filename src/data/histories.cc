@@ -6,13 +6,15 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 namespace vitrine {
 namespace {
 
 constexpr std::uint32_t kNone = EventTable::kNone;
-constexpr float kWeightMax = 1e6f;  // sums over all events stay finite
+constexpr float kWeightMax = 1e6f;    // sums over all events stay finite
+constexpr double kHalfLifeMax = 1e5;  // days
 
 using Weights = EventWeights;
 
@@ -20,9 +22,10 @@ Weights default_weights() {
   Weights weights;
   weights.fill(1);
   for (const EventType type :
-       {EventType::kImpression, EventType::kDislike, EventType::kReturn, EventType::kSearch}) {
+       {EventType::kImpression, EventType::kReturn, EventType::kSearch, EventType::kRemoveFromCart})
     weights[static_cast<std::size_t>(type)] = 0;
-  }
+  for (const EventType type : {EventType::kDislike, EventType::kHide, EventType::kReport})
+    weights[static_cast<std::size_t>(type)] = -1;
   return weights;
 }
 
@@ -77,12 +80,32 @@ HistoryEvent history_event(const EventTable& events, const CleanView& view, std:
   return event;
 }
 
-// Orders one row by time and numbers its groups; `group` holds the group's id until then.
-void finish_row(std::span<HistoryEvent> row, std::uint64_t gap) {
+// Events of a negative weight take it out of the latest events of their item before them, and
+// leave. How many events remain, in order at the front.
+std::size_t take_interest_back(std::span<HistoryEvent> row) {
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    if (row[i].weight >= 0) continue;
+    float left = -row[i].weight;
+    for (std::size_t j = i; j-- > 0 && left > 0;) {
+      if (row[j].item != row[i].item || !(row[j].weight > 0)) continue;
+      const float taken = std::min(left, row[j].weight);
+      row[j].weight -= taken;
+      left -= taken;
+    }
+  }
+  const auto end = std::remove_if(row.begin(), row.end(),
+                                  [](const HistoryEvent& event) { return !(event.weight > 0); });
+  return static_cast<std::size_t>(end - row.begin());
+}
+
+// Orders one row by time and numbers its groups; `group` holds the group's id until then. How many
+// events remain of it.
+std::size_t finish_row(std::span<HistoryEvent> row, std::uint64_t gap) {
   const auto earlier = [](const HistoryEvent& a, const HistoryEvent& b) { return a.time < b.time; };
   if (!std::is_sorted(row.begin(), row.end(), earlier)) {
     std::stable_sort(row.begin(), row.end(), earlier);
   }
+  row = row.first(take_interest_back(row));
   std::uint32_t number = 0, id_before = kNone;
   for (std::size_t i = 0; i < row.size(); ++i) {
     const std::uint32_t id = row[i].group;
@@ -97,6 +120,24 @@ void finish_row(std::span<HistoryEvent> row, std::uint64_t gap) {
     id_before = id;
     row[i].group = number;
   }
+  return row.size();
+}
+
+// Closes the holes behind rows that lost events.
+void close_up(std::vector<HistoryEvent>& events, std::vector<std::uint64_t>& offsets,
+              const std::vector<std::uint64_t>& sizes) {
+  std::uint64_t end = 0;
+  for (std::size_t r = 0; r < sizes.size(); ++r) {
+    const auto begin = events.begin() + static_cast<std::ptrdiff_t>(offsets[r]);
+    if (end != offsets[r]) {
+      std::copy_n(begin, static_cast<std::ptrdiff_t>(sizes[r]),
+                  events.begin() + static_cast<std::ptrdiff_t>(end));
+    }
+    offsets[r] = end;
+    end += sizes[r];
+  }
+  offsets[sizes.size()] = end;
+  events.resize(end);
 }
 
 }  // namespace
@@ -124,34 +165,78 @@ std::vector<std::uint32_t> item_counts(const Histories& histories) {
   return counts;
 }
 
-Result<EventWeights> event_weights(const HistoryOptions& options, const EventTypes& types) {
-  Weights weights = default_weights();
-  std::array<bool, 256> listed{};
-  for (const std::string& text : options.weights) {
-    const std::string where = fmt::format("weights: \"{}\"", text);
+namespace {
+
+// "type=number" entries, each type once.
+struct TypeNumber {
+  EventType type;
+  double number;
+  std::string where;  // names the entry in a message
+};
+
+Result<std::vector<TypeNumber>> type_numbers(const std::vector<std::string>& entries,
+                                             const EventTypes& types, std::string_view option,
+                                             std::string_view example) {
+  std::vector<TypeNumber> numbers;
+  for (const std::string& text : entries) {
+    const std::string where = fmt::format("{}: \"{}\"", option, text);
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos) {
-      return Error{Code::kInvalid, where + " is not of the form type=weight, as in \"view=0.2\""};
+      return Error{Code::kInvalid, fmt::format("{} is not of the form {}", where, example)};
     }
     auto type = types.find(std::string_view(text).substr(0, equals));
     if (!type.ok()) return type.error().prefixed(where);
-    float weight = 0;
+    double number = std::numeric_limits<double>::quiet_NaN();
     const char* end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data() + equals + 1, end, weight);
-    if (parsed.ec != std::errc() || parsed.ptr != end || !(weight >= 0 && weight <= kWeightMax)) {
-      return Error{Code::kInvalid, where + ": the weight must be a number from 0 to 1,000,000"};
+    const auto parsed = std::from_chars(text.data() + equals + 1, end, number);
+    if (parsed.ec != std::errc() || parsed.ptr != end)
+      number = std::numeric_limits<double>::quiet_NaN();
+    for (const TypeNumber& other : numbers) {
+      if (other.type == *type)
+        return Error{Code::kInvalid, where + ": this type has an entry already"};
     }
-    if ((*type == EventType::kReturn || *type == EventType::kSearch) && weight > 0) {
-      return Error{Code::kInvalid, where +
-                                       ": returns and searches never enter histories (returns "
-                                       "reduce the purchases they undo); leave it out"};
+    numbers.push_back({*type, number, where});
+  }
+  return numbers;
+}
+
+}  // namespace
+
+Result<EventWeights> event_weights(const HistoryOptions& options, const EventTypes& types) {
+  Weights weights = default_weights();
+  VT_TRY(const auto numbers,
+         type_numbers(options.weights, types, "weights", "type=weight, as in \"view=0.2\""));
+  for (const auto& [type, number, where] : numbers) {
+    if (!(std::abs(number) <= kWeightMax)) {
+      return Error{Code::kInvalid,
+                   where + ": the weight must be a number from -1,000,000 to 1,000,000"};
     }
-    const auto slot = static_cast<std::size_t>(*type);
-    if (listed[slot]) return Error{Code::kInvalid, where + ": this type has a weight already"};
-    listed[slot] = true;
-    weights[slot] = weight;
+    const bool outside = type == EventType::kReturn || type == EventType::kSearch ||
+                         type == EventType::kRemoveFromCart;
+    if (outside && number != 0) {
+      return Error{Code::kInvalid,
+                   where +
+                       ": returns, removals from a cart and searches never enter histories (the "
+                       "first two reduce what they undo); leave it out"};
+    }
+    weights[static_cast<std::size_t>(type)] = static_cast<float>(number);
   }
   return weights;
+}
+
+Status InteractionOptions::resolve(const EventTypes& types) {
+  type_half_lives.clear();
+  if (half_lives.empty()) return {};
+  VT_TRY(const auto numbers,
+         type_numbers(half_lives, types, "half_lives", "type=days, as in \"view=7\""));
+  type_half_lives.assign(types.size(), half_life_days);
+  for (const auto& [type, days, where] : numbers) {
+    if (!(days >= 0 && days <= kHalfLifeMax)) {
+      return Error{Code::kInvalid, where + ": the days must be a number from 0 to 100,000"};
+    }
+    type_half_lives[static_cast<std::size_t>(type)] = days;
+  }
+  return {};
 }
 
 Result<Histories> build_histories(const Run& run, const EventTable& events, const CleanView& view,
@@ -177,14 +262,17 @@ Result<Histories> build_histories(const Run& run, const EventTable& events, cons
   }
   VT_TRY(stage.proceed(view.rows.size()));
 
+  std::vector<std::uint64_t> sizes(placement.rows);
   const auto gap = static_cast<std::uint64_t>(options.session_gap_minutes * 60.0 * kSecond);
   parallel_for(
       run.pool, static_cast<std::int64_t>(placement.rows), 1024,
       [&](std::int64_t begin, std::int64_t end) {
         for (auto r = static_cast<std::size_t>(begin); r < static_cast<std::size_t>(end); ++r) {
-          finish_row(std::span(ordered).subspan(offsets[r], offsets[r + 1] - offsets[r]), gap);
+          sizes[r] =
+              finish_row(std::span(ordered).subspan(offsets[r], offsets[r + 1] - offsets[r]), gap);
         }
       });
+  close_up(ordered, offsets, sizes);
   return Histories(std::move(offsets), std::move(ordered), vocabulary.users.size(),
                    vocabulary.items.size());
 }

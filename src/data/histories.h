@@ -18,17 +18,21 @@
 
 namespace vitrine {
 
-// What an event type weighs. Weight 0 leaves a type out of histories. A type that is not listed
-// weighs 1, but impressions and dislikes, which are no interest, weigh 0. Returns and searches
-// never enter.
+// What an event type weighs. Weight 0 leaves a type out of histories. A negative weight takes
+// interest back: as much as it weighs, out of the person's latest events of the item that are not
+// later; what is left of those with nothing left, and the event itself, have no place in a history.
+// A type that is not listed weighs 1, but impressions weigh 0, and dislikes, hides and reports -1.
+// Returns, removals from a cart and searches never enter.
 struct HistoryOptions {
-  std::vector<std::string> weights;  // "purchase=1", "view=0.2"
+  std::vector<std::string> weights;  // "purchase=1", "view=0.2", "hide=-5"
   std::string group_by = "order";   // how events become baskets: order id, session, or gaps in time
   double session_gap_minutes = 30;  // of group_by = "gap", and where the id is missing
   static constexpr auto fields() {
     using O = HistoryOptions;
     return std::tuple{
-        Field{"weights", &O::weights, "event types and their weights, type=weight; others weigh 1"},
+        Field{"weights", &O::weights,
+              "event types and their weights, type=weight; others weigh 1; a negative one takes "
+              "interest back"},
         Field{"group_by", &O::group_by, "order|session|gap",
               "what joins events into a basket or session"},
         Field{"session_gap_minutes", &O::session_gap_minutes, 0.0, 1e6,
@@ -36,7 +40,8 @@ struct HistoryOptions {
   }
 };
 
-// What each event type weighs, by its number; 0: it has no place in histories.
+// What each event type weighs, by its number; 0: it has no place in histories; below 0: it takes
+// back.
 using EventWeights = std::array<float, 256>;
 // kInvalid when an option is malformed, naming it.
 Result<EventWeights> event_weights(const HistoryOptions& options, const EventTypes& types);
@@ -89,16 +94,24 @@ Result<Histories> build_histories(const Run& run, const EventTable& events, cons
 
 struct InteractionOptions {
   double half_life_days = 0;  // 0: no decay; counted back from the last event; no time, no decay
-  std::string merge = "sum";  // repeats of a cell: sum, max, or last
-  bool binary = true;         // 1 for every cell, whatever its weight
+  std::vector<std::string> half_lives;  // "view=7": of one type, in days, instead
+  std::string merge = "sum";            // repeats of a cell: sum, max, or last
+  bool binary = true;                   // 1 for every cell, whatever its weight
   static constexpr auto fields() {
     using O = InteractionOptions;
     return std::tuple{
         Field{"half_life_days", &O::half_life_days, 0.0, 1e5,
               "an event weighs half after so many days; 0: for ever"},
+        Field{"half_lives", &O::half_lives,
+              "half-lives of single types in days, type=days, instead of half_life_days; 0: for "
+              "ever"},
         Field{"merge", &O::merge, "sum|max|last", "how repeats of one user-item cell are merged"},
         Field{"binary", &O::binary, "1 for every cell, whatever its weight"}};
   }
+  // Of each type, in days, by its number; empty: half_life_days for all. resolve() makes it of
+  // half_lives, which mean nothing before.
+  std::vector<double> type_half_lives = {};
+  Status resolve(const EventTypes& types);  // kInvalid when malformed, naming the entry
 };
 
 // A sparse matrix in rows: columns ascending within a row.

@@ -145,11 +145,77 @@ TEST(Histories, AWrongWeightIsNamed) {
   EXPECT_THAT(message({"view"}), HasSubstr("\"view\" is not of the form type=weight"));
   EXPECT_THAT(message({"veiw=1"}), HasSubstr("view"));
   for (const std::string text :
-       {"view=", "view=-1", "view=1x", "view=nan", "view=inf", "view=1e9"}) {
-    EXPECT_THAT(message({text}), HasSubstr(text + "\": the weight must be a number from 0"));
+       {"view=", "view=-1e7", "view=1x", "view=nan", "view=inf", "view=1e9"}) {
+    EXPECT_THAT(message({text}), HasSubstr(text + "\": the weight must be a number from -1"));
   }
-  EXPECT_THAT(message({"view=1", "view=2"}), HasSubstr("has a weight already"));
+  EXPECT_THAT(message({"view=1", "view=2"}), HasSubstr("has an entry already"));
   EXPECT_THAT(message({"return=1"}), HasSubstr("never enter histories"));
+}
+
+Event of_type(EventType type, std::string user, std::string item, Timestamp time) {
+  Event e = purchase(std::move(user), std::move(item), time);
+  e.type = type;
+  return e;
+}
+
+TEST(Histories, ANegativeWeightTakesInterestBack) {
+  const Shop shop({purchase("u", "a", 1), of_type(EventType::kView, "u", "a", 2),
+                   purchase("u", "b", 3), of_type(EventType::kHide, "u", "a", 4),
+                   purchase("u", "a", 5), of_type(EventType::kHide, "v", "b", 1),
+                   purchase("v", "a", 1)});
+  HistoryOptions options;
+  options.weights = {"view=0.25", "hide=-1"};
+  const auto histories = shop.histories(options);
+  ASSERT_TRUE(histories.ok());
+  // The view goes whole, a quarter of the purchase stays; what comes later is untouched.
+  EXPECT_THAT(row_items(shop, *histories, 0), ElementsAre("a", "b", "a"));
+  EXPECT_FLOAT_EQ(histories->row(0)[0].weight, 0.25f);
+  EXPECT_FLOAT_EQ(histories->row(0)[2].weight, 1);
+  EXPECT_THAT(row_groups(*histories, 0), ElementsAre(0, 0, 0));
+  EXPECT_THAT(row_items(shop, *histories, 1), ElementsAre("a"));
+}
+
+// The obvious version: each negative event walks back through what is left.
+TEST(Histories, InterestTakenBackAgreesWithTheObviousVersion) {
+  EXPECT_TRUE(rc::check([] {
+    std::vector<Event> list(*rc::gen::inRange<std::size_t>(0, 30));
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      list[i] = of_type(*rc::gen::element(EventType::kView, EventType::kPurchase, EventType::kHide,
+                                          EventType::kDislike),
+                        *rc::gen::element<std::string>("u", "v"),
+                        *rc::gen::element<std::string>("a", "b"), static_cast<Timestamp>(i));
+    }
+    const Shop shop(list);
+    HistoryOptions options;
+    options.weights = {"view=0.5", "hide=-2", "dislike=-0.25"};
+    const auto weights = event_weights(options, shop.types);
+    const auto histories = shop.histories(options);
+    RC_ASSERT(histories.ok());
+    for (std::uint32_t u = 0; u < shop.vocabulary.users.size(); ++u) {
+      std::vector<std::pair<std::string, float>> expected;
+      for (const Event& e : list) {
+        if (e.user != shop.vocabulary.id(UserIndex{u})) continue;
+        float weight = (*weights)[static_cast<std::size_t>(e.type)];
+        if (weight > 0) {
+          expected.emplace_back(e.item, weight);
+          continue;
+        }
+        for (auto at = expected.rbegin(); at != expected.rend() && weight < 0; ++at) {
+          if (at->first != e.item) continue;
+          const float taken = std::min(-weight, at->second);
+          at->second -= taken;
+          weight += taken;
+        }
+      }
+      std::erase_if(expected, [](const auto& e) { return e.second <= 0; });
+      const auto row = histories->row(u);
+      RC_ASSERT(row.size() == expected.size());
+      for (std::size_t i = 0; i < row.size(); ++i) {
+        RC_ASSERT(shop.vocabulary.id(row[i].item) == expected[i].first);
+        RC_ASSERT(row[i].weight == expected[i].second);
+      }
+    }
+  }));
 }
 
 TEST(Histories, GroupsByOrderSessionAndGap) {

@@ -30,7 +30,8 @@ struct SourceOptions {
   std::string quote = "\"";
   bool header = true;
   // events
-  std::string id, user, session, item, type, value, quantity, price, order, slate, time, received;
+  std::string id, user, session, item, type, value, quantity, price, order, slate, query, origin,
+      time, received;
   std::string default_type;        // for rows whose type is empty or that have no type column
   std::vector<std::string> types;  // "adjust=return": the source's word = ours
   std::vector<std::string> ignore_types;  // counted, not imported
@@ -88,6 +89,8 @@ constexpr auto SourceOptions::fields() {
       Field{"price", &O::price, "column of the price of one piece"},
       Field{"order", &O::order, "column of the order or invoice id"},
       Field{"slate", &O::slate, "column of the slate id"},
+      Field{"query", &O::query, "column of what was searched for"},
+      Field{"origin", &O::origin, "column of the origin: organic, slate or unknown"},
       Field{"time", &O::time, "column of the time: RFC 3339, Unix seconds or milliseconds"},
       Field{"received", &O::received, "column of the time of receipt"},
       Field{"default_type", &O::default_type, "type of rows that name none"},

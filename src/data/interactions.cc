@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -11,20 +12,26 @@ namespace {
 // The weights of events: what their type weighs, halved with every half-life.
 class Decay {
  public:
-  Decay(const Histories& histories, double half_life_days)
-      : last_time_(histories.last_time()),
-        rate_(half_life_days > 0 ? 1 / (half_life_days * kDay) : 0) {}
+  Decay(const Histories& histories, const InteractionOptions& options)
+      : last_time_(histories.last_time()) {
+    rates_.fill(rate_of(options.half_life_days));
+    for (std::size_t t = 0; t < options.type_half_lives.size(); ++t)
+      rates_[t] = rate_of(options.type_half_lives[t]);
+  }
 
   float weigh(const HistoryEvent& event) const {
-    if (rate_ == 0 || event.time == kNoTime) return event.weight;
+    const double rate = rates_[static_cast<std::size_t>(event.type)];
+    if (rate == 0 || event.time == kNoTime) return event.weight;
     const double age = static_cast<double>(last_time_) - static_cast<double>(event.time);
-    const double weight = event.weight * std::exp2(-age * rate_);
+    const double weight = event.weight * std::exp2(-age * rate);
     return std::max(static_cast<float>(weight), std::numeric_limits<float>::min());
   }
 
  private:
+  static double rate_of(double days) { return days > 0 ? 1 / (days * kDay) : 0; }
+
   Timestamp last_time_;
-  double rate_;
+  std::array<double, 256> rates_;  // by type, per millisecond
 };
 
 enum class Merge { kSum, kMax, kLast };
@@ -53,7 +60,7 @@ struct Cells {
 // in its list, in time order, and merge in place.
 Cells cells_by_item(const Histories& histories, const InteractionOptions& options) {
   const Merge merge = merge_named(options.merge);
-  const Decay decay(histories, options.half_life_days);
+  const Decay decay(histories, options);
   const std::size_t items = histories.items();
   std::vector<std::uint64_t> starts(items + 1);
   const std::vector<std::uint32_t> counts = item_counts(histories);

@@ -79,10 +79,37 @@ HistoryEvent event(std::uint32_t item, Timestamp time, float weight = 1) {
   return e;
 }
 
+InteractionOptions options(double half_life_days) {
+  InteractionOptions options;
+  options.half_life_days = half_life_days;
+  options.binary = false;
+  return options;
+}
+
+TEST(Interactions, ATypeMayHaveAHalfLifeOfItsOwn) {
+  HistoryEvent view = event(0, 0), bought = event(1, 0), liked = event(2, 0);
+  bought.type = EventType::kPurchase;
+  liked.type = EventType::kLike;
+  const Histories histories =
+      testing::make_histories({{view, bought, liked}, {event(3, 20 * kDay)}}, 2, 4);
+  InteractionOptions own = options(10);
+  own.half_lives = {"purchase=20", "like=0"};
+  ASSERT_TRUE(own.resolve(EventTypes()).ok());
+  const Interactions built = build_interactions(histories, own);
+  const auto weights = built.by_row.row_weights(0);
+  EXPECT_FLOAT_EQ(weights[0], 0.25f);
+  EXPECT_FLOAT_EQ(weights[1], 0.5f);
+  EXPECT_FLOAT_EQ(weights[2], 1);
+  for (const char* wrong : {"view", "veiw=1", "view=-1", "view=x"}) {
+    own.half_lives = {wrong};
+    EXPECT_FALSE(own.resolve(EventTypes()).ok()) << wrong;
+  }
+}
+
 TEST(Interactions, AnEventHalvesWithEachHalfLife) {
   const Histories histories = testing::make_histories(
       {{event(0, 0), event(1, 10 * kDay, 3), event(2, kNoTime, 5)}, {event(0, 20 * kDay)}}, 2, 4);
-  const Interactions built = build_interactions(histories, {.half_life_days = 10, .binary = false});
+  const Interactions built = build_interactions(histories, options(10));
   const auto weights = built.by_row.row_weights(0);
   EXPECT_FLOAT_EQ(weights[0], 0.25f);
   EXPECT_FLOAT_EQ(weights[1], 1.5f);
@@ -94,8 +121,7 @@ TEST(Interactions, AnEventHalvesWithEachHalfLife) {
 TEST(Interactions, AnOldEventNeverWeighsNothing) {
   const Histories histories =
       testing::make_histories({{event(0, 0), event(1, 100'000 * kDay)}}, 1, 2);
-  const Interactions built =
-      build_interactions(histories, {.half_life_days = 0.5, .binary = false});
+  const Interactions built = build_interactions(histories, options(0.5));
   EXPECT_GT(built.by_row.row_weights(0)[0], 0.f);
 }
 

@@ -36,7 +36,7 @@ class EventMapping {
   std::vector<std::pair<FieldSource, std::string Event::*>> texts_;
   std::vector<std::pair<FieldSource, std::pair<std::string_view, double Event::*>>> numbers_;
   std::vector<std::pair<FieldSource, std::pair<std::string_view, Timestamp Event::*>>> times_;
-  FieldSource type_;
+  FieldSource type_, origin_;
   std::string default_type_;
   std::vector<TypeWord> words_;  // the source's words, as they turn up
   std::vector<std::string> ignored_;

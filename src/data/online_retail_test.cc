@@ -95,7 +95,7 @@ TEST_F(OnlineRetail, CleaningCountsWhatItTakes) {
               ElementsAre(std::pair("duplicates", 5'270u), std::pair("missing_ids", 0u),
                           std::pair("impossible_times", 0u), std::pair("impossible_prices", 2u),
                           std::pair("non_products", 2'942u), std::pair("bots", 0u),
-                          std::pair("returns", 8'668u + 2'769u)));
+                          std::pair("returns", 8'668u + 2'769u), std::pair("cart_removals", 0u)));
   EXPECT_EQ(report.returns_matched, 7'397u);
   EXPECT_EQ(report.returns_unmatched, 1'271u);
   EXPECT_EQ(report.pieces_unmatched, 21'056);

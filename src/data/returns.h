@@ -1,4 +1,4 @@
-// Returns and the purchases that they undo.
+// Returns and the purchases that they undo, and removals from a cart and what they take out of it.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@ namespace vitrine {
 
 // An event of type return, or a purchase of negative quantity from a source that has no such type.
 bool is_return(const EventTable& events, std::size_t row);
+bool is_cart_removal(const EventTable& events, std::size_t row);
 
 struct ReturnMatch {
   std::uint64_t matched = 0;    // returns whose every piece found its purchase
@@ -23,8 +24,12 @@ struct ReturnMatch {
 // Takes the pieces of each kept return (1 in `kept`, one entry per row) out of `quantity`, from the
 // same person's latest earlier purchases of the item, latest first. The sign of a return does not
 // matter; an absent quantity is one piece. Earlier is by time, then by row; an event without time
-// counts as earlier than any with. O(n log n).
+// counts as earlier than any with. A return without item takes back everything that is left of the
+// person's order that it names. O(n log n).
 ReturnMatch match_returns(const EventTable& events, std::span<const std::uint8_t> kept,
                           std::span<float> quantity);
+// The same of remove_from_cart and cart.
+ReturnMatch match_cart_removals(const EventTable& events, std::span<const std::uint8_t> kept,
+                                std::span<float> quantity);
 
 }  // namespace vitrine

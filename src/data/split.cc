@@ -140,6 +140,7 @@ Result<Split> carry_out(const Histories& all, const SplitPlan& plan, const Split
     const auto row = all.row(question.row);
     const SplitRole* roles = &plan.roles[all.offsets()[question.row]];
     for (std::size_t i = 0; i < row.size(); ++i) {
+      if (roles[i] == SplitRole::kUnripe) continue;
       (roles[i] == SplitRole::kTruth ? held : history).push_back(row[i]);
     }
     truth.assign(held);

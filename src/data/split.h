@@ -31,6 +31,7 @@ struct SplitOptions {
   double fold_in_share = 0.8;  // of "users": how much of a held-out person's history is shown
   int events_min = 1;          // a person with fewer events before the cut is not asked
   bool new_items = false;      // keep truth items that training never saw
+  double maturity_days = 0;    // of "time": purchases younger than this at the end are no truth yet
   static constexpr auto fields() {
     using O = SplitOptions;
     return std::tuple{
@@ -50,7 +51,10 @@ struct SplitOptions {
               "share of a held-out person's history that is shown (users)"},
         Field{"events_min", &O::events_min, 0, 1'000'000,
               "persons with fewer events to go by are not asked"},
-        Field{"new_items", &O::new_items, "count items that training never saw as truth"}};
+        Field{"new_items", &O::new_items, "count items that training never saw as truth"},
+        Field{"maturity_days", &O::maturity_days, 0.0, 36500.0,
+              "purchases of the last so many days may still come back: kind time neither asks for "
+              "them nor shows them"}};
   }
 };
 

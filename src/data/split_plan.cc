@@ -67,15 +67,27 @@ Result<SplitPlan> plan_time(const Run&, const Histories& all, const SplitOptions
                                          [&](const HistoryEvent& e) { return e.time < cut; });
     const auto before = static_cast<std::size_t>(at - row.begin());
     const auto truth = plan.row(all, r).subspan(before);
-    std::fill(truth.begin(), truth.end(), SplitRole::kTruth);
-    held += truth.size();
-    if (!truth.empty() && before >= history_min(all, r, options))
-      plan.questions.push_back({r, cut});
+    std::size_t ripe = 0;
+    for (std::size_t i = 0; i < truth.size(); ++i) {
+      const HistoryEvent& event = row[before + i];
+      const bool young = event.type == EventType::kPurchase &&
+                         static_cast<double>(event.time) >
+                             static_cast<double>(all.last_time()) - options.maturity_days * kDay;
+      truth[i] = young ? SplitRole::kUnripe : SplitRole::kTruth;
+      ripe += young ? 0 : 1;
+    }
+    held += ripe;
+    if (ripe > 0 && before >= history_min(all, r, options)) plan.questions.push_back({r, cut});
   }
   plan.protocol = fmt::format(
       "global time split: the {} of {} from {} on are the test part, events at "
       "exactly that time included",
       readable_count(held, "event"), readable_count(all.size()), format_time(cut));
+  if (options.maturity_days > 0) {
+    plan.protocol +=
+        fmt::format("; purchases of the last {:g} days are left out, they may come back",
+                    options.maturity_days);
+  }
   return plan;
 }
 

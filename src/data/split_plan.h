@@ -13,9 +13,10 @@
 namespace vitrine {
 
 enum class SplitRole : std::uint8_t {
-  kTrain,  // fitted, and shown when its person is asked
-  kShown,  // shown only
-  kTruth,  // held out
+  kTrain,   // fitted, and shown when its person is asked
+  kShown,   // shown only
+  kTruth,   // held out
+  kUnripe,  // none of these: a purchase that may still come back
 };
 
 struct SplitQuestion {

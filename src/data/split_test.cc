@@ -272,6 +272,26 @@ TEST(Split, LastGroupHoldsTheWholeBasketOut) {
   EXPECT_EQ(split->train().row(1).size(), 2u);
 }
 
+TEST(Split, APurchaseThatMayComeBackIsNoTruthYet) {
+  std::vector<std::vector<HistoryEvent>> rows(2);
+  for (std::uint32_t i = 0; i < 10; ++i) {
+    rows[0].push_back(event(i % 4, i * kDay));
+    rows[1].push_back(event(i % 4, i * kDay));
+    rows[0].back().type = EventType::kPurchase;
+  }
+  SplitOptions options = kind("time");
+  options.test_days = 4;
+  options.maturity_days = 3;
+  const auto split = make_split(QuietRun(), make_histories(rows, 2, 4), options);
+  ASSERT_TRUE(split.ok()) << split.error().message;
+  ASSERT_EQ(split->cases(), 2u);
+  EXPECT_THAT(items((*split)[0].truth), ElementsAre(1, 2));  // days 5 and 6
+  EXPECT_THAT(items((*split)[1].truth), ElementsAre(0, 1, 2, 3));
+  EXPECT_EQ((*split)[0].history.size(), 5u);
+  EXPECT_EQ(split->train().size(), 10u);
+  EXPECT_NE(split->description().find("may come back"), std::string::npos);
+}
+
 TEST(Split, TruthIsDistinctAndNewItemsAreDroppedAndCounted) {
   const Histories all = make_histories(
       {{event(0), event(1), event(2), event(1), event(2)}, {event(1), event(0), event(0)}}, 2, 3);

@@ -1,12 +1,17 @@
 #include "engine/background.h"
 
+#include <algorithm>
+
 #include "engine/diag.h"
 #include "engine/limits.h"
 
 namespace vitrine {
 
-Background::Background(Work work, double schedule_hours)
-    : work_(std::move(work)), schedule_(schedule_hours * 3600), thread_([this] { loop(); }) {}
+Background::Background(Work work, double schedule_hours, Retries retries)
+    : work_(std::move(work)),
+      schedule_(schedule_hours * 3600),
+      retries_(retries),
+      thread_([this] { loop(); }) {}
 
 Background::~Background() {
   {
@@ -40,10 +45,16 @@ void Background::loop() {
   Clock::time_point last_start = Clock::now();
   std::unique_lock lock(mutex_);
   while (!stopping_.load()) {
-    wake_.wait_for(lock, std::chrono::seconds(kSnapshotPollSeconds),
-                   [&] { return stopping_.load() || wanted_.has_value(); });
+    Clock::time_point until = Clock::now() + std::chrono::seconds(kSnapshotPollSeconds);
+    if (again_) until = std::min(until, again_->when);
+    wake_.wait_until(lock, until, [&] { return stopping_.load() || wanted_.has_value(); });
     if (stopping_.load()) return;
+    int attempt = 0;
     const bool due = schedule_.count() > 0 && Clock::now() - last_start >= schedule_;
+    if (!wanted_ && again_ && Clock::now() >= again_->when) {
+      wanted_ = again_->request;
+      attempt = again_->attempt + 1;
+    }
     if (!wanted_ && due) wanted_ = TrainRequest{};
     if (!wanted_) {
       lock.unlock();
@@ -52,6 +63,7 @@ void Background::loop() {
       continue;
     }
     const TrainRequest request = *std::exchange(wanted_, std::nullopt);
+    again_.reset();
     running_ = true;
     last_start = Clock::now();
     lock.unlock();
@@ -60,6 +72,13 @@ void Background::loop() {
     lock.lock();
     running_ = false;
     failure_ = trained.ok() ? "" : trained.error().message;
+    if (trained.ok() || trained.error().code != Code::kInternal || attempt >= retries_.count)
+      continue;
+    const auto pause = retries_.pause * (1 << std::min(attempt, kRetryDoublingsMax));
+    again_ = Again{request, attempt, Clock::now() + pause};
+    failure_ += "; it is begun again in " +
+                std::to_string(std::chrono::duration_cast<std::chrono::seconds>(pause).count()) +
+                " s";
   }
 }
 

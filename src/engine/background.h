@@ -22,7 +22,13 @@ class Background {
     std::function<Status(const TrainRequest&, const std::atomic<bool>& stop)> train;
     std::function<void()> look;  // every kSnapshotPollSeconds while idle
   };
-  Background(Work work, double schedule_hours);
+  // A training that ended in kInternal, as a crash does, is begun again `count` times at most:
+  // after `pause`, then twice as long, and so on. One that was asked for meanwhile comes first.
+  struct Retries {
+    int count = 0;
+    std::chrono::milliseconds pause = std::chrono::minutes(1);
+  };
+  Background(Work work, double schedule_hours, Retries retries);
   ~Background();  // stops a running training
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;
@@ -35,9 +41,16 @@ class Background {
 
   const Work work_;
   const std::chrono::duration<double> schedule_;  // 0: never
+  const Retries retries_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::optional<TrainRequest> wanted_;
+  struct Again {
+    TrainRequest request;
+    int attempt;  // how often it was begun again before
+    std::chrono::steady_clock::time_point when;
+  };
+  std::optional<Again> again_;
   bool running_ = false;
   std::string failure_;
   std::atomic<bool> stopping_{false};

@@ -164,11 +164,13 @@ class ConfigReader {
   }
 
   // What spans sections: names that refer to others.
-  Status check(const Config& config) const {
+  Status check(Config& config) const {
     auto types = event_types(config);
     if (!types.ok()) return types.error().prefixed(where("shop"));
     auto weights = event_weights(config.histories, *types);
     if (!weights.ok()) return weights.error().prefixed(where("histories"));
+    const Status resolved = config.interactions.resolve(*types);
+    if (!resolved.ok()) return resolved.error().prefixed(where("interactions"));
     const std::string& metric = config.train.metric;
     if (metric_cutoff(metric) == 0 || !find_metric(metric.substr(0, metric.find('@')))) {
       return Error{Code::kInvalid, where("train") + " metric '" + config.train.metric +

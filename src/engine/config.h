@@ -46,6 +46,11 @@ struct TrainOptions {
   double checkpoint_minutes = 10;  // between two writings of a long fit's state; 0: never
   double gate_tolerance =
       0.05;  // publish unless worse than the champion by more than its interval and this share
+  int time_limit_minutes = 1440;  // of the background process; 0: none
+  int cores = 0;                  // of the background process; 0: all
+  int retries = 1;                // of a training in the background that crashed
+  double volume_ratio_max = 5;    // newest whole day against its weekday before, either way
+  double drift_max = 0.6;         // distance of the distributions of a model's scores
   double coverage_min =
       0.01;  // share of the available items that the slates of a validation sample must reach
   static constexpr auto fields() {
@@ -69,6 +74,20 @@ struct TrainOptions {
               "after a kill; 0: never"},
         Field{"gate_tolerance", &O::gate_tolerance, 0.0, 1.0,
               "relative loss against the published snapshot that is let through"},
+        Field{"time_limit_minutes", &O::time_limit_minutes, 0, 1 << 20,
+              "training in the background is ended after so long; 0: no limit"},
+        Field{"cores", &O::cores, 0, 1024,
+              "processor cores that training in the background may use; 0: all"},
+        Field{
+            "retries", &O::retries, 0, 100,
+            "how often a training in the background is begun again after a crash, a minute later, "
+            "then two, four, ..."},
+        Field{"volume_ratio_max", &O::volume_ratio_max, 0.0, 1e6,
+              "publish unless the newest whole day has so many times the events of its weekday "
+              "before, or so few; 0: not looked at"},
+        Field{"drift_max", &O::drift_max, 0.0, 1.0,
+              "largest distance (Kolmogorov-Smirnov) of the distributions of a model's scores from "
+              "the published snapshot's; 1: not looked at"},
         Field{"coverage_min", &O::coverage_min, 0.0, 1.0,
               "share of items that lists must reach for publication"}};
   }

@@ -54,7 +54,8 @@ Status Engine::State::start_serving(const Run& run) {
     }
     said = std::move(failure);
   };
-  background = std::make_unique<Background>(std::move(work), config.train.schedule_hours);
+  background = std::make_unique<Background>(std::move(work), config.train.schedule_hours,
+                                            Background::Retries{config.train.retries});
   live_checkpoints = std::make_unique<CheckpointWriter>(
       CheckpointWriter::Work{[this, log] { return live_state->save(checkpoint(), *log); },
                              [this] { return live_state->sequence(); },

@@ -351,7 +351,8 @@ TEST(Engine, ATrainerThatFailsIsReported) {
   for (int i = 0; i < 200 && engine->status().training == "running"; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  EXPECT_EQ(engine->status().training, "failed: training ended with status 3: the disk is full");
+  EXPECT_EQ(engine->status().training,
+            "failed: training ended with status 3: the disk is full; it is begun again in 60 s");
 }
 
 TEST(Engine, AnotherProcessMayTrainBesideTheServer) {

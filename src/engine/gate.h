@@ -1,16 +1,19 @@
 // The gate for publication: a new snapshot must not be worse than the published one, show too
-// little of the shop, or have been trained on a remnant of the data.
+// little of the shop, have been trained on a remnant of the data or after a day of abnormal volume,
+// or score in a way that has nothing to do with how the published one does.
 #pragma once
 
 #include <optional>
 #include <string>
 
 #include "engine/config.h"
+#include "engine/drift.h"
 #include "engine/snapshot.h"
 
 namespace vitrine {
 
-inline constexpr double kEventsShareMin = 0.5;  // of the champion's events
+inline constexpr double kEventsShareMin = 0.5;   // of the champion's events
+inline constexpr double kVolumeMedianMin = 100;  // a day with fewer events is no measure
 
 // A metric of the lists a visitor sees.
 struct Measured {
@@ -26,11 +29,15 @@ struct GateInput {
   // what it recorded at its own training.
   std::optional<Measured> champion_metric;
   bool same_events = false;
+  std::optional<DayVolume> volume = {};
+  std::optional<ListDrift> drift = {};  // against the champion
 };
 
 struct GateVerdict {
   bool passes = true;
-  std::string text;  // one sentence per check, for people
+  std::vector<GateCheck> checks;  // in the order in which they were made
+  // In one line: what failed, else how the metric stands.
+  std::string text() const;
 };
 
 GateVerdict check_gate(const GateInput& input, const TrainOptions& options);

@@ -34,8 +34,10 @@ inline constexpr std::size_t kSlateBatch = 256;    // slates that are written at
 inline constexpr std::int64_t kSlateDelayMs = 50;  // before a smaller batch is
 inline constexpr std::uint64_t kSlateFileBytes = 64 << 20;  // a slate file is closed at this size
 inline constexpr std::size_t kSlateFilesMax = 64;           // older slate files are removed
+inline constexpr std::size_t kDriftVisitors = 300;  // whose lists two snapshots are compared by
 inline constexpr std::size_t kTrainerOutputBytes =
     4'096;                                      // of a trainer's last words, kept for the status
+inline constexpr int kRetryDoublingsMax = 10;   // of the pause before a training is begun again
 inline constexpr int kSnapshotPollSeconds = 2;  // how often another process's publication is seen
 
 }  // namespace vitrine

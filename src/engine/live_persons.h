@@ -23,10 +23,10 @@ struct Kept {
   std::uint32_t order = 0;  // low half of its sequence: what comes first of one time
   std::uint32_t join = 0;   // hash of the order or session id; 0: the pause decides
   float value = 1;
-  float quantity = 1;  // pieces of a purchase that have not come back
+  float quantity = 1;  // pieces of a purchase or cart that have not come back
   EventType type = EventType::kView;
   bool counts_pieces = false;  // the value is the quantity
-  std::uint8_t unused[2] = {};
+  std::uint16_t purchase = 0;  // 16 bits of the hash of its order; 0: none
 };
 static_assert(sizeof(Kept) == 32);
 

@@ -30,11 +30,19 @@ PersonKey key_of(const Person& person) {
   return {hash.low64, hash.high64 | (std::uint64_t{1} << 63)};
 }
 
+std::uint16_t short_hash(std::string_view text) {
+  return static_cast<std::uint16_t>(text.empty() ? 0 : hash_text(text) >> 16 | 1);
+}
+
 bool is_nobody(const Person& person) { return person.user == kNoUser && person.session.empty(); }
 
 bool is_return(const Event& event) {
   return event.type == EventType::kReturn ||
          (event.type == EventType::kPurchase && event.quantity < 0);
+}
+// Takes pieces of earlier events back, and enters no history.
+bool undoes(const Event& event) {
+  return is_return(event) || event.type == EventType::kRemoveFromCart;
 }
 
 // A time from the future (a wrong clock) would stand behind everything that comes, and move the
@@ -126,19 +134,20 @@ Kept LiveState::Impl::keep(std::uint64_t sequence, const Event& event, ItemIndex
   kept.quantity = std::isfinite(event.quantity) ? static_cast<float>(event.quantity) : 1;
   kept.value = kept.counts_pieces ? kept.quantity : static_cast<float>(event.value);
   kept.type = event.type;
+  kept.purchase = short_hash(event.order);
   return kept;
 }
 
-// As cleaning nets returns: out of the latest purchases of the item that are not later, one after
-// another.
+// As cleaning nets returns, and removals from a cart: out of the latest purchases (carts) of the
+// item that are not later, one after another.
 void LiveState::Impl::take_back(Persons& persons, PersonEntry& entry, const Event& event,
                                 ItemIndex item, std::string_view region) {
+  const EventType done = is_return(event) ? EventType::kPurchase : EventType::kCart;
   const Timestamp time = believable_time(event);
   float left = std::isnan(event.quantity) ? 1 : static_cast<float>(std::abs(event.quantity));
   for (std::size_t i = entry.size; i-- > 0 && left > 0;) {
     Kept& kept = entry.kept[i];
-    if (kept.type != EventType::kPurchase || kept.item != item || kept.time > time ||
-        !(kept.quantity > 0))
+    if (kept.type != done || kept.item != item || kept.time > time || !(kept.quantity > 0))
       continue;
     const float taken = std::min(left, kept.quantity);
     left -= taken;
@@ -150,22 +159,77 @@ void LiveState::Impl::take_back(Persons& persons, PersonEntry& entry, const Even
   }
 }
 
+// A return without item: all that is left of the order, as far as it is not later.
+void LiveState::Impl::take_order_back(Persons& persons, PersonEntry& entry, const Event& event,
+                                      std::string_view region) {
+  const Timestamp time = believable_time(event);
+  for (std::size_t i = entry.size; i-- > 0;) {
+    const Kept kept = entry.kept[i];
+    const bool of_it = kept.type == EventType::kPurchase &&
+                       kept.purchase == short_hash(event.order) &&
+                       (group_by != "order" || kept.join == hash_text(event.order));
+    if (!of_it || kept.time > time || !(kept.quantity > 0)) continue;
+    counts.add(kept.item, kept.time, -weight(kept.type), region);
+    persons.remove(entry, i);
+  }
+}
+
+namespace {
+
+// As build_histories() does: an event of a negative weight takes it out of the latest events of the
+// item before it. Those with nothing left stay, with a weight that is not above 0.
+void take_interest_back(std::span<HistoryEvent> events) {
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    float left = -events[i].weight;
+    for (std::size_t j = i; j-- > 0 && left > 0;) {
+      if (events[j].item != events[i].item || !(events[j].weight > 0)) continue;
+      const float taken = std::min(left, events[j].weight);
+      events[j].weight -= taken;
+      left -= taken;
+    }
+  }
+}
+
+}  // namespace
+
+// What negative weights left of the person's interest in an item.
+float LiveState::Impl::interest(const PersonEntry& entry, ItemIndex item) const {
+  std::vector<HistoryEvent> events;
+  for (const Kept& kept : entry.events())
+    if (kept.item == item) events.push_back({item, kept.type, 1, weight(kept.type), kept.time, 0});
+  take_interest_back(events);
+  float sum = 0;
+  for (const HistoryEvent& event : events) sum += std::max(0.0F, event.weight);
+  return sum;
+}
+
 std::vector<HistoryEvent> LiveState::Impl::copy(const PersonEntry& entry) const {
   const std::size_t size = std::min<std::size_t>(entry.size, limits.history);
   const Kept* kept = entry.kept + (entry.size - size);
   std::vector<HistoryEvent> history(size);
   std::uint32_t group = 0;
+  bool takes = false;
   for (std::size_t i = 0; i < size; ++i) {
-    if (i > 0) {
+    const float its = weight(kept[i].type);
+    takes |= its < 0;
+    history[i] = {kept[i].item, kept[i].type, kept[i].value, its, kept[i].time, 0};
+  }
+  if (takes) take_interest_back(history);
+  std::size_t end = 0, before = 0;  // of the events that stay; the place of the latest of them
+  for (std::size_t i = 0; i < size; ++i) {
+    if (!(history[i].weight > 0)) continue;
+    if (end > 0) {
       // Unsigned: the distance of two extreme times overflows the signed type.
       const std::uint64_t pause =
-          static_cast<std::uint64_t>(kept[i].time) - static_cast<std::uint64_t>(kept[i - 1].time);
-      const bool near = kept[i - 1].time != kNoTime && pause <= gap;
-      if (kept[i].join != kept[i - 1].join || (kept[i].join == 0 && !near)) ++group;
+          static_cast<std::uint64_t>(kept[i].time) - static_cast<std::uint64_t>(kept[before].time);
+      const bool near = kept[before].time != kNoTime && pause <= gap;
+      if (kept[i].join != kept[before].join || (kept[i].join == 0 && !near)) ++group;
     }
-    history[i] = {kept[i].item,         kept[i].type, kept[i].value,
-                  weight(kept[i].type), kept[i].time, group};
+    history[end] = history[i];
+    history[end++].group = group;
+    before = i;
   }
+  history.resize(end);
   return history;
 }
 
@@ -186,7 +250,7 @@ Result<std::unique_ptr<LiveState>> LiveState::open(const HistoryOptions& options
 // Everything of one event but the state's sequence. The shard is locked to write.
 Status LiveState::Impl::fold(LiveShard& shard, const PersonKey& key, std::uint64_t sequence,
                              const Event& event, ItemIndex item, std::string_view region) {
-  const bool back = is_return(event);
+  const bool back = undoes(event);
   VT_TRY(PersonEntry * entry, bring(shard, key));
   if (entry == nullptr && back) return {};
   if (entry == nullptr) {
@@ -194,16 +258,20 @@ Status LiveState::Impl::fold(LiveShard& shard, const PersonKey& key, std::uint64
     entry->saved = shard.round;
   }
   shard.preserve(*entry);
-  if (back) {
+  if (back && item == kNoItem) {
+    take_order_back(shard.persons, *entry, event, region);
+  } else if (back) {
     take_back(shard.persons, *entry, event, item, region);
   } else {
     const Kept kept = keep(sequence, event, item);
+    const float its = weight(event.type);
+    const float before = its < 0 ? interest(*entry, item) : 0;
     shard.persons.insert(*entry, kept);
+    counts.add(item, kept.time, its < 0 ? interest(*entry, item) - before : its, region);
     // A quarter over the limit at most: dropping the oldest one by one would move all others each
     // time.
     if (entry->size > limits.history + limits.history / 4)
       shard.persons.keep_latest(*entry, limits.history);
-    counts.add(item, kept.time, weight(kept.type), region);
   }
   entry->dirty = true;
   entry->used.store(true, std::memory_order_relaxed);
@@ -211,11 +279,15 @@ Status LiveState::Impl::fold(LiveShard& shard, const PersonKey& key, std::uint64
   return {};
 }
 
+bool LiveState::Impl::matters(const Event& event, ItemIndex item) const {
+  if (item == kNoItem) return is_return(event) && !event.order.empty();
+  return undoes(event) || weight(event.type) != 0;
+}
+
 Status LiveState::apply(std::uint64_t sequence, const Event& event, const Person& person,
                         ItemIndex item, std::string_view region) {
   if (sequence <= this->sequence()) return {};
-  const bool counts = is_return(event) || impl_->weight(event.type) > 0;
-  if (counts && item != kNoItem && !is_nobody(person)) {
+  if (!is_nobody(person) && impl_->matters(event, item)) {
     const PersonKey key = key_of(person);
     LiveShard& shard = impl_->shard(key);
     const std::unique_lock lock(shard.mutex);

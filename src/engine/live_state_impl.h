@@ -46,6 +46,10 @@ struct LiveState::Impl {
   Kept keep(std::uint64_t sequence, const Event& event, ItemIndex item) const;
   void take_back(Persons& persons, PersonEntry& entry, const Event& event, ItemIndex item,
                  std::string_view region);
+  void take_order_back(Persons& persons, PersonEntry& entry, const Event& event,
+                       std::string_view region);
+  float interest(const PersonEntry& entry, ItemIndex item) const;
+  bool matters(const Event& event, ItemIndex item) const;
   float weight(EventType type) const { return weights[static_cast<std::size_t>(type)]; }
   std::vector<HistoryEvent> copy(const PersonEntry& entry) const;
 

@@ -89,9 +89,13 @@ std::vector<Event> any_events(bool returns) {
   std::vector<Event> events;
   Timestamp clock = kStart;
   const auto count = *rc::gen::inRange(0, 120);
+  // Cleaning takes whole orders back after all single items, and what was bought at that very
+  // moment with them; the live state as it hears of them.
+  const bool orders = *rc::gen::arbitrary<bool>();
   for (int i = 0; i < count; ++i) {
     const auto pick = [](int n) { return std::to_string(*rc::gen::inRange(0, n)); };
     Event event;
+    clock += orders ? 1 : 0;
     clock += *rc::gen::element<Timestamp>(0, 1000, 40 * 60 * 1000, 2 * kDay);
     event.time = returns ? clock : *rc::gen::element(kNoTime, clock, kStart + kDay, kStart);
     if (*rc::gen::inRange(0, 4) > 0) event.user = "u" + pick(3);
@@ -102,7 +106,18 @@ std::vector<Event> any_events(bool returns) {
                                    EventType::kImpression, EventType::kRating);
     if (event.type == EventType::kRating) event.value = *rc::gen::inRange(1, 6);
     if (*rc::gen::arbitrary<bool>()) event.quantity = *rc::gen::inRange(0, 5);
-    if (returns && *rc::gen::inRange(0, 5) == 0) {
+    if (!returns && *rc::gen::inRange(0, 6) == 0)
+      event.type = *rc::gen::element(EventType::kHide, EventType::kDislike, EventType::kReport);
+    if (returns && *rc::gen::inRange(0, 6) == 0) {
+      event.type =
+          *rc::gen::element(EventType::kCart, EventType::kCart, EventType::kRemoveFromCart);
+      event.quantity = *rc::gen::inRange(1, 4);
+    }
+    if (!returns || *rc::gen::inRange(0, 5) > 0) {
+    } else if (orders) {
+      event.type = event.order.empty() ? EventType::kPurchase : EventType::kReturn;
+      if (!event.order.empty()) event.item.clear();
+    } else {
       event.type = *rc::gen::element(EventType::kReturn, EventType::kPurchase);
       event.quantity = -*rc::gen::inRange(1, 6);
     }
@@ -114,7 +129,7 @@ std::vector<Event> any_events(bool returns) {
 void agrees_with_training(bool returns) {
   HistoryOptions options;
   options.group_by = *rc::gen::element<std::string>("order", "session", "gap");
-  options.weights = {"view=0.2"};
+  options.weights = {"view=0.2", "dislike=-0.7", "hide=-2"};
   // Little memory: persons go to the store and come back all the time.
   Shop shop(options, {300, *rc::gen::element<std::uint64_t>(0, 64 * 400, 1 << 30)});
   const auto events = any_events(returns);

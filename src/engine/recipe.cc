@@ -165,6 +165,7 @@ class RecipeReader {
   Status read_models(Recipe& recipe) const {
     InteractionOptions interactions;
     VT_TRY(read_section("interactions", interactions));
+    VT_TRY(interactions.resolve(EventTypes()));
     bool anonymous = false;
     if (const Value* value = table_.find("anonymous")) {
       if (value->as_bool() == nullptr) return invalid("anonymous must be true or false");
@@ -212,6 +213,7 @@ class RecipeReader {
       if (key == "interactions") {
         VT_TRY(model.interactions, read_options<InteractionOptions>(
                                        *value.as_table(), "interactions", model.interactions));
+        VT_TRY(model.interactions.resolve(EventTypes()));
       }
       if (key == "anonymous") {
         if (value.as_bool() == nullptr) return invalid("anonymous must be true or false");

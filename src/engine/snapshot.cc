@@ -54,12 +54,32 @@ std::string checksum(const Table& table) {
 }
 
 Table publication_table(const Publication& publication) {
+  List checks;
+  for (const GateCheck& check : publication.checks)
+    checks.push_back(Table{{"name", check.name}, {"passed", check.passed}, {"text", check.text}});
   return {{"created",
            publication.created == kNoTime ? Value() : Value(format_time(publication.created))},
           {"passed", publication.passed},
           {"champion", publication.champion},
           {"verdict", publication.verdict},
+          {"checks", std::move(checks)},
           {"reason", publication.reason}};
+}
+
+// Absent in what older versions wrote.
+Status read_checks(const Table& table, std::vector<GateCheck>& checks) {
+  const Value* list = table.find("checks");
+  if (list == nullptr || list->as_list() == nullptr) return {};
+  for (const Value& row : *list->as_list()) {
+    const Table* check = row.as_table();
+    const Value* passed = check == nullptr ? nullptr : check->find("passed");
+    if (passed == nullptr || passed->as_bool() == nullptr)
+      return Error{Code::kInvalid, "'checks' holds something else than checks"};
+    VT_TRY(const std::string name, string_at(*check, "name"));
+    VT_TRY(const std::string text, string_at(*check, "text"));
+    checks.push_back({name, *passed->as_bool(), text});
+  }
+  return {};
 }
 
 Result<Publication> read_publication(const Table& table) {
@@ -72,6 +92,7 @@ Result<Publication> read_publication(const Table& table) {
   VT_TRY(publication.champion, string_at(table, "champion"));
   VT_TRY(publication.verdict, string_at(table, "verdict"));
   VT_TRY(publication.reason, string_at(table, "reason"));
+  VT_TRY(read_checks(table, publication.checks));
   return publication;
 }
 

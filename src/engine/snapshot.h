@@ -15,6 +15,13 @@
 
 namespace vitrine {
 
+// What the gate looked at, and what it said.
+struct GateCheck {
+  std::string name;  // events, volume, coverage, metric, scores, lists
+  bool passed = true;
+  std::string text;  // one sentence for people
+};
+
 // What became of a snapshot after it was made: when, and what the gate said.
 struct Publication {
   Timestamp created = kNoTime;
@@ -22,6 +29,7 @@ struct Publication {
   std::string champion;  // what the gate compared with, or empty
   std::string verdict;   // its words
   std::string reason;    // why it was overridden, or empty
+  std::vector<GateCheck> checks = {};
 };
 
 struct Manifest {

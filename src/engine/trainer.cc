@@ -60,7 +60,11 @@ class Trainer {
     }
     VT_TRY(select_models());
     if (request_.validate) VT_TRY(measure());
+    gate_.volume = day_volume(data_.histories);
     VT_TRY(fit_everything());
+    if (champion_ != nullptr) {
+      VT_TRY(gate_.drift, list_drift(run_, *champion_, *snapshot_, data_.histories, config_));
+    }
     judge();
     return std::move(trained_);
   }
@@ -213,7 +217,8 @@ class Trainer {
     Publication& publication = snapshot_->manifest.publication;
     publication.passed = verdict.passes || request_.force;
     publication.champion = champion_ == nullptr ? "" : champion_->manifest.name;
-    publication.verdict = verdict.text;
+    publication.verdict = verdict.text();
+    publication.checks = verdict.checks;
     if (request_.force) {
       publication.reason = request_.reason.empty() ? "no reason given" : request_.reason;
       if (!verdict.passes) publication.verdict += "; forced: " + publication.reason;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/resource.h>
@@ -9,7 +10,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "engine/limits.h"
 
@@ -89,10 +92,24 @@ Result<pid_t> spawn(const std::vector<std::string>& command, int errors) {
   return child;
 }
 
-void limit(pid_t child, std::uint64_t memory_bytes) {
+// The last `cores` of those that we may use: the first ones are left to answering.
+void limit_cores(pid_t child, int cores) {
+  cpu_set_t ours, theirs;
+  CPU_ZERO(&ours);
+  CPU_ZERO(&theirs);
+  if (cores <= 0 || ::sched_getaffinity(0, sizeof ours, &ours) != 0) return;
+  for (int cpu = CPU_SETSIZE - 1; cpu >= 0 && CPU_COUNT(&theirs) < cores; --cpu) {
+    if (CPU_ISSET(static_cast<std::size_t>(cpu), &ours))
+      CPU_SET(static_cast<std::size_t>(cpu), &theirs);
+  }
+  ::sched_setaffinity(child, sizeof theirs, &theirs);
+}
+
+void limit(pid_t child, const TrainerLimits& limits) {
   ::setpriority(PRIO_PROCESS, static_cast<id_t>(child), kNice);  // best effort
-  if (memory_bytes == 0) return;
-  const rlimit data{memory_bytes, memory_bytes};
+  limit_cores(child, limits.cores);
+  if (limits.memory_bytes == 0) return;
+  const rlimit data{limits.memory_bytes, limits.memory_bytes};
   ::prlimit(child, RLIMIT_DATA, &data, nullptr);
 }
 
@@ -107,7 +124,7 @@ Status outcome(int status, const std::string& words) {
 
 }  // namespace
 
-Status run_trainer(const std::vector<std::string>& command, std::uint64_t memory_bytes,
+Status run_trainer(const std::vector<std::string>& command, const TrainerLimits& limits,
                    const std::atomic<bool>& stop) {
   if (command.empty()) return Error{Code::kInvalid, "trainer: no command"};
   int pipe[2];
@@ -116,18 +133,31 @@ Status run_trainer(const std::vector<std::string>& command, std::uint64_t memory
   auto child = spawn(command, pipe[1]);
   ::close(pipe[1]);
   if (!child.ok()) return child.error();
-  limit(*child, memory_bytes);
-  int polls_since_asked = 0;
-  while (words.read(kPollMs)) {
-    if (!stop.load()) continue;
+  limit(*child, limits);
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point begin = Clock::now();
+  const auto out_of_time = [&] {
+    return limits.minutes > 0 && Clock::now() - begin >= std::chrono::minutes(limits.minutes);
+  };
+  int polls_since_asked = 0, status = 0;
+  bool talks = true;
+  while (true) {
+    if (talks)
+      talks = words.read(kPollMs);
+    else
+      std::this_thread::sleep_for(std::chrono::milliseconds(kPollMs));
+    const pid_t ended = talks ? 0 : ::waitpid(*child, &status, WNOHANG);
+    if (ended < 0 && errno != EINTR) return os_error("wait", errno);
+    if (ended > 0) break;
+    if (!stop.load() && !out_of_time()) continue;
     if (polls_since_asked == 0) ::kill(*child, SIGTERM);
     if (++polls_since_asked == kPatiencePolls) ::kill(*child, SIGKILL);
   }
-  int status = 0;
-  while (::waitpid(*child, &status, 0) < 0) {
-    if (errno != EINTR) return os_error("wait", errno);
+  if (polls_since_asked > 0 && stop.load()) return Error{Code::kCancelled, "training was stopped"};
+  if (polls_since_asked > 0) {
+    return Error{Code::kExhausted, "training was ended after train.time_limit_minutes = " +
+                                       std::to_string(limits.minutes)};
   }
-  if (polls_since_asked > 0) return Error{Code::kCancelled, "training was stopped"};
   return outcome(status, words.line());
 }
 

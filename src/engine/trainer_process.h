@@ -11,10 +11,16 @@
 
 namespace vitrine {
 
-// Runs `command` (an absolute path and arguments) at low priority, with at most `memory_bytes` of
-// data (0: no limit), and waits. `stop` ends it. An exit status other than 0 is kInternal with its
-// last words.
-Status run_trainer(const std::vector<std::string>& command, std::uint64_t memory_bytes,
+struct TrainerLimits {
+  std::uint64_t memory_bytes = 0;  // of data; 0: no limit
+  int minutes = 0;                 // of elapsed time; 0: no limit
+  int cores = 0;                   // 0: all that this process may use
+};
+
+// Runs `command` (an absolute path and arguments) at low priority within `limits`, and waits.
+// `stop` ends it (kCancelled), and so does the end of its time (kExhausted). An exit status other
+// than 0 is kInternal with its last words.
+Status run_trainer(const std::vector<std::string>& command, const TrainerLimits& limits,
                    const std::atomic<bool>& stop);
 
 }  // namespace vitrine

@@ -2,10 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <cmath>
+#include <thread>
+
+#include "engine/background.h"
 #include "engine/choose.h"
 #include "engine/engine_testing.h"
 #include "engine/gate.h"
 #include "engine/survey.h"
+#include "engine/trainer_process.h"
 
 namespace vitrine {
 namespace {
@@ -105,6 +111,132 @@ TEST(Trainer, EvaluatesBesideTheBaselines) {
   EXPECT_TRUE(table.to_json().as_table()->find("models")->as_list()->size() == 5);
   EXPECT_GE(must(real_files().list(folder.file("dump"))).size(), 2u);
   EXPECT_FALSE(engine->evaluate(run.run, config.split, config.evaluate, {"eese"}, "").ok());
+}
+
+TEST(Gate, ADayOfAbnormalVolumeIsNotLearned) {
+  const TrainOptions options;
+  GateInput input;
+  input.events = 10'000;
+  input.volume = DayVolume{15'000, 700, 800, 8};
+  EXPECT_TRUE(check_gate(input, options).passes);
+  input.volume->events = 159;
+  const GateVerdict low = check_gate(input, options);
+  EXPECT_FALSE(low.passes);
+  EXPECT_NE(low.text().find("159 events on 2011-01-26"), std::string::npos) << low.text();
+  input.volume->events = 4001;
+  EXPECT_FALSE(check_gate(input, options).passes);
+  input.volume->median = 90;  // a small shop has such days
+  EXPECT_TRUE(check_gate(input, options).passes);
+}
+
+TEST(Gate, ScoresThatDriftedAreNotPublished) {
+  const TrainOptions options;
+  Manifest champion;
+  champion.name = "000001-5";
+  GateInput input;
+  input.events = 10;
+  input.champion = &champion;
+  input.drift = ListDrift{100, 20, 0.8, {{"ease", 0.2}, {"als", 0.3}}};
+  EXPECT_TRUE(check_gate(input, options).passes);
+  input.drift->scores[1].second = 0.9;
+  const GateVerdict verdict = check_gate(input, options);
+  EXPECT_FALSE(verdict.passes);
+  EXPECT_NE(verdict.text().find("als's scores"), std::string::npos) << verdict.text();
+  EXPECT_NE(verdict.checks.back().text.find("80 % of the first 20 of 100 visitors"),
+            std::string::npos);
+}
+
+TEST(Drift, KolmogorovSmirnovByHand) {
+  EXPECT_DOUBLE_EQ(kolmogorov_smirnov({1, 2, 3}, {3, 1, 2}), 0);
+  EXPECT_DOUBLE_EQ(kolmogorov_smirnov({1, 2}, {3, 4, 5}), 1);
+  EXPECT_DOUBLE_EQ(kolmogorov_smirnov({1, 2, 3, 4}, {3, 4, 5, 6}), 0.5);
+  EXPECT_DOUBLE_EQ(kolmogorov_smirnov({1, 1, 1, 1}, {1, 1, 1, NAN}), 0.25);
+  EXPECT_DOUBLE_EQ(kolmogorov_smirnov({}, {1}), 0);
+}
+
+TEST(Drift, TheVolumeOfADayBesideItsWeekday) {
+  std::vector<HistoryEvent> events;
+  const auto add = [&](std::int64_t day, int count) {
+    for (int i = 0; i < count; ++i)
+      events.push_back({ItemIndex{0}, EventType::kView, 1, 1, day * kDay + i, 0});
+  };
+  for (const auto& [day, count] : std::vector<std::pair<std::int64_t, int>>{
+           {100, 3}, {107, 5}, {114, 0}, {121, 7}, {122, 50}, {128, 9}, {129, 1}})
+    add(day, count);
+  const auto made = [&] {
+    return Histories(std::vector<std::uint64_t>{0, events.size()}, events, 1, 1);
+  };
+  const auto volume = day_volume(made());
+  ASSERT_TRUE(volume.has_value());
+  EXPECT_EQ(volume->day, 128);
+  EXPECT_EQ(volume->events, 9u);
+  EXPECT_EQ(volume->days_before, 4);
+  EXPECT_DOUBLE_EQ(volume->median, 4);  // of 7, 0, 5, 3
+  events.erase(events.begin(), events.begin() + 8);
+  EXPECT_FALSE(day_volume(made()).has_value()) << "two weekdays before are too few";
+  EXPECT_FALSE(day_volume(Histories()).has_value());
+}
+
+TEST(Drift, ASnapshotBesideItself) {
+  TempFolder folder;
+  const auto engine = filled_shop(shop_config(folder), OpenMode::kTool);
+  TestRun run;
+  const TrainReport report = must(engine->train(run.run, {}));
+  ASSERT_TRUE(report.published) << report.verdict;
+  const auto checks = must(engine->snapshots()).front().publication.checks;
+  ASSERT_FALSE(checks.empty());
+  EXPECT_EQ(checks.back().name, "lists");
+  EXPECT_NE(checks.back().text.find("100 %"), std::string::npos) << checks.back().text;
+}
+
+std::atomic<bool> never{false};
+
+TEST(TrainerProcess, ATrainerThatHangsIsEnded) {
+  std::atomic<bool> stop{false};
+  std::thread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    stop = true;
+  });
+  // Closes its output and ignores being asked.
+  const Status ended =
+      run_trainer({"/bin/sh", "-c", "trap '' TERM; exec 2>&-; exec sleep 100"}, {}, stop);
+  later.join();
+  ASSERT_FALSE(ended.ok());
+  EXPECT_EQ(ended.error().code, Code::kCancelled);
+}
+
+TEST(TrainerProcess, ACrashIsToldWithItsLastWords) {
+  const Status ended =
+      run_trainer({"/bin/sh", "-c", "echo out of luck >&2; kill -9 $$"}, {}, never);
+  ASSERT_FALSE(ended.ok());
+  EXPECT_EQ(ended.error().code, Code::kInternal);
+  EXPECT_EQ(ended.error().message, "training ended by signal 9: out of luck");
+}
+
+TEST(TrainerProcess, ItsCoresAndItsMemoryAreLimited) {
+  TrainerLimits limits;
+  limits.cores = 1;
+  EXPECT_TRUE(run_trainer({"/bin/sh", "-c", "sleep .2; test $(nproc) = 1"}, limits, never).ok());
+  limits.memory_bytes = 64 << 20;
+  EXPECT_FALSE(run_trainer({"/bin/sh", "-c", "sleep .2; head -c 200000000 /dev/zero | tail -n 1"},
+                           limits, never)
+                   .ok());
+}
+
+TEST(Background, ATrainingThatCrashedIsBegunAgain) {
+  std::atomic<int> begun{0};
+  Background::Work work;
+  work.look = [] {};
+  work.train = [&](const TrainRequest&, const std::atomic<bool>&) -> Status {
+    if (++begun < 3) return Error{Code::kInternal, "crashed"};
+    return {};
+  };
+  Background background(work, 0, {5, std::chrono::milliseconds(1)});
+  ASSERT_TRUE(background.start({}).ok());
+  for (int i = 0; i < 1000 && (begun < 3 || background.status() != "idle"); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(begun, 3);
+  EXPECT_EQ(background.status(), "idle");
 }
 
 TEST(Gate, WorseBeyondIntervalAndTolerance) {

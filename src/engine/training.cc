@@ -123,8 +123,9 @@ Status Engine::State::train_in_background(const TrainRequest& request,
     if (!request.validate) command.emplace_back("--no-validate");
     if (request.force) command.emplace_back("--force");
     if (!request.reason.empty()) command.push_back("--reason=" + request.reason);
-    const auto bytes = static_cast<std::uint64_t>(config.train.memory_limit_mb) << 20;
-    VT_TRY(run_trainer(command, bytes, stop));
+    const TrainerLimits limits{static_cast<std::uint64_t>(config.train.memory_limit_mb) << 20,
+                               config.train.time_limit_minutes, config.train.cores};
+    VT_TRY(run_trainer(command, limits, stop));
     VT_TRY(follow_current());
   }
   if (const auto now = serving(); now && now != before) {

@@ -15,6 +15,11 @@ constexpr std::string Event::*kStrings[] = {&Event::id,     &Event::user,  &Even
                                             &Event::context};
 constexpr double Event::*kNumbers[] = {&Event::value, &Event::quantity, &Event::price};
 constexpr int kStringCount = 7, kTimeBit = 7, kReceivedBit = 8, kNumberBit = 9, kCustomBit = 15;
+// In front of the type: a byte that tells what the 16 bits had no room for. No type begins so.
+constexpr std::uint8_t kExtended = 255;
+constexpr int kQueryBit = 0, kOriginBit = 1;
+// The first type that came after logs were written: a shop's own type of that name is this one now.
+constexpr EventType kFirstLaterType = EventType::kRemoveFromCart;
 constexpr std::size_t kVarintMax = 10;
 constexpr double kExactMax = 9007199254740992.0;  // 2^53
 
@@ -83,6 +88,9 @@ class Reader {
     return true;
   }
   bool empty() const { return bytes_.empty(); }
+  bool next_is(std::uint8_t byte) const {
+    return !bytes_.empty() && static_cast<std::uint8_t>(bytes_.front()) == byte;
+  }
 
  private:
   std::span<const std::byte> bytes_;
@@ -113,6 +121,18 @@ bool read_time(Reader& reader, Timestamp& time) {
   return time != kNoTime;
 }
 
+Status read_extension(Reader& reader, std::uint8_t& extension, Event& event) {
+  extension = 0;
+  if (!reader.next_is(kExtended)) return {};
+  std::uint8_t mark = 0;
+  if (!reader.fixed(&mark, 1) || !reader.fixed(&extension, 1)) return malformed("cut short");
+  const unsigned origin = extension >> kOriginBit;
+  if (extension == 0 || origin > static_cast<unsigned>(Origin::kSlate))
+    return malformed("unknown extension");
+  event.origin = static_cast<Origin>(origin);
+  return {};
+}
+
 Status read_type(Reader& reader, bool custom, const EventTypes& types, EventType& type) {
   if (!custom) {
     std::uint8_t number = 0;
@@ -125,7 +145,7 @@ Status read_type(Reader& reader, bool custom, const EventTypes& types, EventType
   if (!reader.text(name)) return malformed("type name cut short");
   auto found = types.find(name);
   if (!found.ok()) return found.error().prefixed("event payload");
-  if (*found < EventType::kFirstCustom) return malformed("a built-in type by name");
+  if (*found < kFirstLaterType) return malformed("a built-in type by name");
   type = *found;
   return {};
 }
@@ -136,7 +156,9 @@ void encode_event(const Event& event, const EventTypes& types, std::string& out)
   const bool custom = event.type >= EventType::kFirstCustom;
   const std::string_view type_name = custom ? types.name(event.type) : std::string_view();
   unsigned mask = custom ? 1U << kCustomBit : 0U;
-  std::size_t bound = 2 + kVarintMax * (kStringCount + 6) + type_name.size();
+  const unsigned extension = (event.query.empty() ? 0U : 1U << kQueryBit) |
+                             static_cast<unsigned>(event.origin) << kOriginBit;
+  std::size_t bound = 4 + kVarintMax * (kStringCount + 7) + type_name.size() + event.query.size();
   for (int i = 0; i < kStringCount; ++i) {
     const std::size_t size = (event.*kStrings[i]).size();
     bound += size;
@@ -156,12 +178,17 @@ void encode_event(const Event& event, const EventTypes& types, std::string& out)
   char* p = out.data() + begin;
   *p++ = static_cast<char>(mask);
   *p++ = static_cast<char>(mask >> 8);
+  if (extension != 0) {
+    *p++ = static_cast<char>(kExtended);
+    *p++ = static_cast<char>(extension);
+  }
   if (custom)
     p = put_text(p, type_name);
   else
     *p++ = static_cast<char>(event.type);
   for (int i = 0; i < kStringCount; ++i)
     if ((mask >> i) & 1) p = put_text(p, event.*kStrings[i]);
+  if (!event.query.empty()) p = put_text(p, event.query);
   if (event.time != kNoTime) p = put_varint(p, zigzag(event.time));
   if (event.received != kNoTime) p = put_varint(p, zigzag(event.received));
   for (int i = 0; i < 3; ++i) {
@@ -180,12 +207,19 @@ Status decode_event(std::span<const std::byte> bytes, const EventTypes& types, E
   std::uint16_t mask = 0;
   out.clear();
   if (!reader.fixed(&mask, sizeof mask)) return malformed("cut short");
+  std::uint8_t extension = 0;
+  VT_TRY(read_extension(reader, extension, out));
   VT_TRY(read_type(reader, ((mask >> kCustomBit) & 1) != 0, types, out.type));
   for (int i = 0; i < kStringCount; ++i) {
     std::string_view text;
     if (((mask >> i) & 1) == 0) continue;
     if (!reader.text(text)) return malformed("a string is empty or cut short");
     (out.*kStrings[i]).assign(text);
+  }
+  if ((extension >> kQueryBit) & 1) {
+    std::string_view text;
+    if (!reader.text(text)) return malformed("the query is empty or cut short");
+    out.query.assign(text);
   }
   if (((mask >> kTimeBit) & 1) && !read_time(reader, out.time)) return malformed("bad time");
   if (((mask >> kReceivedBit) & 1) && !read_time(reader, out.received))
