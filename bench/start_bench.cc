@@ -1,10 +1,11 @@
 // Starting a server and what it holds: an engine over a log of so many events, without a checkpoint
-// and from one. Each step is a process of its own.
+// and from one, then writing beside a checkpoint. Each step is a process of its own.
 //
 //   start_bench [EVENTS] [FOLDER]     default: 1000000 events in a temporary folder
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -90,6 +91,33 @@ void start(const Bench& bench, const char* how) {
   std::fflush(stdout);
 }
 
+// Events one by one, each durable, with checkpoints every so many minutes; what the slowest took.
+void write_events(Bench bench, double checkpoint_minutes, const char* how) {
+  using Clock = std::chrono::steady_clock;
+  bench.config.live.checkpoint_minutes = checkpoint_minutes;
+  ThreadPool pool(1);
+  QuietMonitor monitor;
+  auto engine =
+      Engine::open(bench.config, real_files(), OpenMode::kServe, {Random(1), pool, monitor});
+  VT_CHECK(engine.ok());
+  const Random random(2);
+  std::vector<double> times;
+  for (std::uint64_t i = 0; i < 10'000; ++i) {
+    Event event;
+    event.user = "user-" + std::to_string(random.below(i, bench.events / kEventsPerPerson + 1));
+    event.item = "item-" + std::to_string(i % kItems);
+    event.time = kFirst + 92 * kDay;
+    const Clock::time_point begin = Clock::now();
+    VT_CHECK((*engine)->add_events(std::vector{event}).ok());
+    times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+  }
+  std::sort(times.begin(), times.end());
+  std::printf("%-22s one event: median %.2f ms, 99 %% %.2f, 99.9 %% %.2f, at most %.2f\n", how,
+              times[5'000], times[9'900], times[9'990], times.back());
+  std::fflush(stdout);
+  engine->reset();
+}
+
 void in_a_process(const std::function<void()>& work) {
   const pid_t child = fork();
   if (child == 0) {
@@ -115,4 +143,6 @@ int main(int argc, char** argv) {
   if (bench.events > 0) in_a_process([&] { fill(bench); });
   in_a_process([&] { start(bench, "without a checkpoint"); });
   in_a_process([&] { start(bench, "from a checkpoint"); });
+  in_a_process([&] { write_events(bench, 0, "without checkpoints"); });
+  in_a_process([&] { write_events(bench, 0.01, "with one all the time"); });
 }

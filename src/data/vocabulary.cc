@@ -187,4 +187,15 @@ std::size_t StringIndex::memory_bytes() const {
   return bytes;
 }
 
+std::size_t StringIndex::memory_bytes_for(std::uint32_t ids, std::size_t text_bytes) {
+  const std::size_t text = text_bytes + ids * sizeof(std::uint32_t);
+  std::size_t bytes = sizeof(State) + (text + kArenaBytes - 1) / kArenaBytes * kArenaBytes;
+  std::size_t capacity = kFirstTable;
+  while (std::uint64_t{ids} * 4 > std::uint64_t{capacity} * 3) capacity *= 2;
+  bytes += capacity * sizeof(State::Slot);
+  std::uint64_t entries = 0;
+  for (std::uint64_t segment = kFirstSegment; entries < ids; segment *= 2) entries += segment;
+  return bytes + entries * sizeof(State::Entry);
+}
+
 }  // namespace vitrine

@@ -28,6 +28,8 @@ class StringIndex {
   bool erase(std::string_view id);
   std::uint32_t size() const;  // holes included
   std::size_t memory_bytes() const;
+  // What so many ids with so many bytes in all will take.
+  static std::size_t memory_bytes_for(std::uint32_t ids, std::size_t text_bytes);
 
  private:
   struct State;

@@ -127,12 +127,15 @@ struct ServerOptions {
 };
 
 struct LiveOptions {
+  int memory_mb = 1024;
   double checkpoint_minutes = 10;
   bool merge_sessions = true;
   std::string region = "country";
   static constexpr auto fields() {
     using O = LiveOptions;
     return std::tuple{
+        Field{"memory_mb", &O::memory_mb, 1, 1 << 24,
+              "of people's latest events; those not heard of longest move to the disk"},
         Field{"checkpoint_minutes", &O::checkpoint_minutes, 0.0, 1e5,
               "the live state is written so often, and when the server stops, so that a start "
               "replays only what came later; 0: never, each start replays the whole log"},

@@ -61,8 +61,11 @@ Result<std::unique_ptr<Live>> Live::start(const EventLog& log, const EventTypes&
 Result<std::unique_ptr<Live>> Live::replay(const Run& run, const EventLog& log,
                                            const EventTypes& types, const Config& config,
                                            const std::string& state_url,
-                                           const CheckpointPlace& checkpoint, LiveLimits limits) {
-  VT_TRY(auto live, start(log, types, config, state_url, checkpoint, limits));
+                                           const CheckpointPlace& checkpoint,
+                                           std::optional<LiveLimits> limits) {
+  const LiveLimits bounds = limits.value_or(
+      LiveLimits{kHistoryMax, static_cast<std::uint64_t>(config.live.memory_mb) << 20});
+  VT_TRY(auto live, start(log, types, config, state_url, checkpoint, bounds));
   const std::uint64_t first = std::max(live->sequence() + 1, log.first_sequence());
   const std::uint64_t last = log.last_sequence();
   Stage stage(run.monitor, "replaying the event log", last >= first ? last - first + 1 : 0,

@@ -26,14 +26,14 @@ namespace vitrine {
 
 class Live {
  public:
-  // `state_url`: of the state store that evicted histories and user records go to. A checkpoint
-  // that cannot be used is said to be so, and the whole log read; kCorrupt when the log does not
-  // begin at its beginning then.
+  // `limits`: other than [live] says. `state_url`: of the state store that evicted histories and
+  // user records go to. A checkpoint that cannot be used is said to be so, and the whole log read;
+  // kCorrupt when the log does not begin at its beginning then.
   static Result<std::unique_ptr<Live>> replay(const Run& run, const EventLog& log,
                                               const EventTypes& types, const Config& config,
                                               const std::string& state_url,
                                               const CheckpointPlace& checkpoint = {},
-                                              LiveLimits limits = {});
+                                              std::optional<LiveLimits> limits = {});
 
   // Of an empty log, in memory: to be fed by apply().
   static Result<std::unique_ptr<Live>> nothing(const EventTypes& types, const Config& config);

@@ -92,7 +92,7 @@ class Shop {
   Result<std::unique_ptr<Live>> try_open(const CheckpointPlace& place) {
     TestRun run;
     return Live::replay(run.run, *log_, types_, config_, "memory:", place,
-                        {kHistoryMax, memory_bytes_});
+                        LiveLimits{kHistoryMax, memory_bytes_});
   }
   void write(Live& live, const Change& change) {
     std::string payload = change.payload;

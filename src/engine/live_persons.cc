@@ -1,6 +1,7 @@
 #include "engine/live_persons.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -145,6 +146,18 @@ void Persons::merge(PersonEntry& entry, std::span<const Kept> events) {
 std::uint64_t Persons::memory_bytes() const {
   return chunks_.size() * heap_bytes(kChunk * sizeof(PersonEntry)) +
          chunks_.capacity() * sizeof(void*) + slots_.capacity() * sizeof(std::uint64_t) + heap_;
+}
+
+std::uint64_t Persons::memory_bytes_for(std::uint64_t persons, double events) {
+  if (persons == 0) return 0;
+  std::size_t slots = kFirstSlots;
+  while (persons * 5 > slots * 4) slots *= 2;
+  // Blocks are as large as they must be up to 15 events: linear in them, a header aside.
+  const double block =
+      events < 16 ? events * sizeof(Kept) + 16
+                  : static_cast<double>(kept_bytes(static_cast<std::size_t>(std::llround(events))));
+  return slots * sizeof(std::uint64_t) +
+         static_cast<std::uint64_t>(static_cast<double>(persons) * (sizeof(PersonEntry) + block));
 }
 
 }  // namespace vitrine

@@ -23,10 +23,10 @@ struct Kept {
   std::uint32_t order = 0;  // low half of its sequence: what comes first of one time
   std::uint32_t join = 0;   // hash of the order or session id; 0: the pause decides
   float value = 1;
-  float quantity = 1;  // pieces of a purchase that have not come back
+  float quantity = 1;  // pieces of a purchase or cart that have not come back
   EventType type = EventType::kView;
   bool counts_pieces = false;  // the value is the quantity
-  std::uint8_t unused[2] = {};
+  std::uint16_t purchase = 0;  // 16 bits of the hash of its order; 0: none
 };
 static_assert(sizeof(Kept) == 32);
 
@@ -41,7 +41,7 @@ struct PersonEntry {
   std::uint32_t size = 0;
   mutable std::atomic<bool> used{true};  // since the hand of the clock came by
   bool dirty = false;                    // differs from what the store holds
-  bool saved = false;  // in the running checkpoint, when it equals LiveState's round
+  std::uint8_t saved = 0;  // in the running checkpoint, when it equals LiveState's round
 
   std::span<Kept> events() { return {kept, size}; }
   std::span<const Kept> events() const { return {kept, size}; }
@@ -88,6 +88,8 @@ class Persons {
   std::uint64_t events() const { return events_; }
   std::uint64_t bytes() const { return kPersonBytes * size_ + heap_; }  // of these persons
   std::uint64_t memory_bytes() const;                                   // allocated
+  // What so many persons with so many events each, on average, will take.
+  static std::uint64_t memory_bytes_for(std::uint64_t persons, double events);
 
  private:
   static constexpr std::size_t kChunk = 64;  // entries

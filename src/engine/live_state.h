@@ -58,10 +58,10 @@ class LiveState {
   // Folds one event of the log in. Sequences rise from call to call; one that is not above the last
   // is ignored, so that folding again changes nothing. An event enters the history by its time and
   // its weight as in build_histories(); a return takes its pieces out of the person's latest
-  // purchases of the item that are not later than it, or all that is left of the order it names
-  // (where histories.group_by is "order"; else training alone does), and a removal from the cart
-  // out of the carts. An error is the state store's: the event is counted all the same, nothing is
-  // lost, but memory stays above its limit. `region`: where it counts as well; empty: nowhere.
+  // purchases of the item that are not later than it, or all that is left of the order it names,
+  // and a removal from the cart out of the carts. An error is the state store's: the event is
+  // counted all the same, nothing is lost, but memory stays above its limit. `region`: where it
+  // counts as well; empty: nowhere.
   Status apply(std::uint64_t sequence, const Event& event, const Person& person, ItemIndex item,
                std::string_view region = {});
   std::uint64_t sequence() const { return sequence_.load(std::memory_order_acquire); }

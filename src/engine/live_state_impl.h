@@ -25,7 +25,8 @@ struct LiveShard {
   // A checkpoint that is being written: persons whose `saved` differs from `round` are not in it
   // yet. Of several records of one person the first counts, so what leaves for the store after it
   // was saved, or came after the checkpoint began, leaves an empty one.
-  bool saving = false, round = false;
+  bool saving = false;
+  std::uint8_t round = 0;  // of checkpoints; each sees every person, so old numbers do not return
   std::string records;
 
   void record(const PersonKey& key, std::span<const Kept> events);
@@ -43,10 +44,12 @@ struct LiveState::Impl {
   Status fold(LiveShard& shard, const PersonKey& key, std::uint64_t sequence, const Event& event,
               ItemIndex item, std::string_view region);
   Kept keep(std::uint64_t sequence, const Event& event, ItemIndex item) const;
-  void take_back(Persons& persons, PersonEntry& entry, const Event& event, EventType undone,
-                 ItemIndex item, std::string_view region);
+  void take_back(Persons& persons, PersonEntry& entry, const Event& event, ItemIndex item,
+                 std::string_view region);
   void take_order_back(Persons& persons, PersonEntry& entry, const Event& event,
                        std::string_view region);
+  float interest(const PersonEntry& entry, ItemIndex item) const;
+  bool matters(const Event& event, ItemIndex item) const;
   float weight(EventType type) const { return weights[static_cast<std::size_t>(type)]; }
   std::vector<HistoryEvent> copy(const PersonEntry& entry) const;
   std::vector<ItemIndex> unwanted(const PersonEntry& entry) const;

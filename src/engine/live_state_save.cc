@@ -38,7 +38,7 @@ void LiveState::begin_save() {
   for (LiveShard& shard : impl_->shards) {
     const std::unique_lock lock(shard.mutex);
     shard.saving = true;
-    shard.round = !shard.round;
+    ++shard.round;
     shard.records.clear();
   }
   impl_->pinned = impl_->counts.pin();

@@ -103,6 +103,13 @@ std::uint64_t IdWindow::memory_bytes() const {
   return rings + slots_.capacity() * sizeof(std::uint64_t) + chunks_.capacity() * sizeof(Chunk);
 }
 
+std::uint64_t IdWindow::memory_bytes_for(std::uint64_t records, std::uint64_t capacity) {
+  const std::uint64_t held = std::min(records, capacity);
+  std::uint64_t slots = kSlotsMin;
+  while (held * 5 > slots * 3) slots *= 2;
+  return (held + kChunk - 1) / kChunk * kChunk * sizeof(IdHash) + slots * sizeof(std::uint64_t);
+}
+
 void IdBatch::start(std::uint64_t first_sequence, std::size_t records_max) {
   first_ = first_sequence;
   ids_.clear();

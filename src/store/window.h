@@ -27,6 +27,8 @@ class IdWindow {
 
   std::uint64_t size() const { return used_; }  // ids held
   std::uint64_t memory_bytes() const;
+  // What a window of `capacity` will take after so many records with ids.
+  static std::uint64_t memory_bytes_for(std::uint64_t records, std::uint64_t capacity);
 
  private:
   static constexpr std::uint64_t kChunk = 1 << 14;
