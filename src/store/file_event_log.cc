@@ -12,6 +12,7 @@
 #include "store/folder_lock.h"
 #include "store/limits.h"
 #include "store/segment_files.h"
+#include "store/syncer.h"
 #include "store/window.h"
 
 namespace vitrine {
@@ -37,14 +38,23 @@ class FileEventLog final : public EventLog {
         folder_(std::move(folder)),
         segment_bytes_(static_cast<std::uint64_t>(options.segment_bytes)),
         lock_(std::move(lock)),
+        waits_(options.durability == "sync"),
         window_(static_cast<std::uint64_t>(options.window)) {}
+  ~FileEventLog() override {
+    if (!syncer_) return;
+    syncer_.reset();
+    (void)sync().ok();
+  }
 
   // Both before anything else. recover() also cuts a torn tail off; look() changes nothing.
   Status recover(std::uint64_t window);
   Status look();
+  void sync_every(int milliseconds) {  // after recover(), unless append() waits
+    if (!waits_) syncer_ = std::make_unique<Syncer>([this] { (void)sync().ok(); }, milliseconds);
+  }
 
   Result<Appended> append(std::span<const NewRecord> records) override {
-    return submit(records, true);
+    return submit(records, waits_);
   }
   Result<Appended> append_unsynced(std::span<const NewRecord> records) override {
     return submit(records, false);
@@ -78,6 +88,7 @@ class FileEventLog final : public EventLog {
   const std::string folder_;
   const std::uint64_t segment_bytes_;
   const std::unique_ptr<FolderLock> lock_;  // null: opened to read
+  const bool waits_;                        // append() waits for the disk
 
   mutable std::mutex mutex_;
   std::deque<Request*> queue_;
@@ -95,6 +106,8 @@ class FileEventLog final : public EventLog {
   std::uint64_t size_ = 0;  // of the active segment
   std::uint64_t next_sequence_ = 1;
   std::optional<Error> refused_;  // after a sync failed nothing is known of the disk
+
+  std::unique_ptr<Syncer> syncer_;  // unless append() waits
 };
 
 Status FileEventLog::recover(std::uint64_t window) {
@@ -240,7 +253,9 @@ Status FileEventLog::commit(const Group& group) {
     for (Request* request : group) stage(*request);
     VT_TRY(write_staged());
   }
-  return durable ? sync_active() : Status();
+  if (durable) return sync_active();
+  if (syncer_ && records > 0) syncer_->wrote();
+  return {};
 }
 
 void FileEventLog::stage(Request& request) {
@@ -420,6 +435,7 @@ Result<std::unique_ptr<EventLog>> open_file_log(FileSystem& files, const std::st
   VT_TRY(auto lock, FolderLock::take(folder));
   auto log = std::make_unique<FileEventLog>(files, folder, options, std::move(lock));
   VT_TRY(log->recover(static_cast<std::uint64_t>(options.window)));
+  log->sync_every(options.interval_ms);
   return log;
 }
 
