@@ -5,7 +5,7 @@
 //  1. What append() acknowledged is read back after any crash, once, with the sequence it was
 //  given. With durability "interval" a power cut may take the acknowledgements of the last
 //  `interval_ms` back, never one without all later ones; the end of the process takes none.
-//  2. Sequences start at 1 and rise by one per record, over all kinds.
+//  2. Sequences start at 1 and rise by one per record, over all kinds. compact() leaves gaps.
 //  3. Of records with the same id inside the idempotency window only the first is kept; a later
 //     append of it is acknowledged with `repeated` and the sequence of the first.
 //  4. A batch that is not whole at the tail of the last segment is cut off at open; damage anywhere
@@ -35,6 +35,9 @@ enum class RecordKind : std::uint8_t {
   kUser = 3,       // payload: user as JSON, whole
   kEraseItem = 4,  // payload: the id
   kEraseUser = 5,  // payload: the id
+  kRule = 6,       // payload: JSON
+  kConsent = 7,    // payload: JSON
+  kMerge = 8,      // payload: encode_merge
 };
 
 // What is appended. Views are the caller's until append() returns.
@@ -60,6 +63,10 @@ struct Appended {
   std::vector<bool> is_repeated;  // per record of the batch
 };
 
+// What a record of an item, user, rule or consent is about, or its erasure: the same for all
+// records of which the latest counts. Empty: it is kept for ever.
+using KeyOf = std::function<std::string(const LogRecord&)>;
+
 class EventLog {
  public:
   virtual ~EventLog() = default;
@@ -78,7 +85,14 @@ class EventLog {
                       const std::function<Status(const LogRecord&)>& visit) const = 0;
   // Drops whole segments that lie before `before`.
   virtual Status trim(std::uint64_t before) = 0;
-  virtual std::uint64_t first_sequence() const = 0;  // of the oldest record kept; 1 when empty
+  // Of whole segments that lie before `before` drops the events and merges that were received
+  // before `received_before` (not those of unknown time), and the other records that a later one
+  // there with the same key makes obsolete: the latest erasure of a key is kept, and the latest
+  // other record unless it was erased after. Appends and reads go on beside it. Reads everything
+  // before `before`, on the caller's thread; only the files that change are written. After an error
+  // or a crash each segment is as before or compacted, and the log is whole.
+  virtual Status compact(std::uint64_t before, Timestamp received_before, const KeyOf& key_of) = 0;
+  virtual std::uint64_t first_sequence() const = 0;  // no kept record is older; 1 when empty
   // Of the last durable record; 0 when empty. With durability "interval" acknowledgements run ahead
   // of it, and of read(): whoever keeps what follows from them calls sync() first.
   virtual std::uint64_t last_sequence() const = 0;
@@ -89,6 +103,7 @@ struct EventLogOptions {
   std::int64_t window = 20'000'000;  // ids that idempotency remembers, the latest
   std::string durability = "sync";
   int interval_ms = 100;
+  int keep_days = 0;  // 0: for ever
   static constexpr auto fields() {
     using O = EventLogOptions;
     return std::tuple{Field{"segment_bytes", &O::segment_bytes, std::int64_t{4096},
@@ -101,7 +116,10 @@ struct EventLogOptions {
                             "when the operating system has it (interval)"},
                       Field{"interval_ms", &O::interval_ms, 1, 60'000,
                             "with durability = \"interval\": acknowledged events that a power cut "
-                            "may take, as a time"}};
+                            "may take, as a time"},
+                      Field{"keep_days", &O::keep_days, 0, 36'500,
+                            "events received longer ago are dropped once a checkpoint covers them; "
+                            "0: none is"}};
   }
 };
 
