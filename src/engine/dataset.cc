@@ -48,6 +48,9 @@ class Folder {
       case RecordKind::kEraseUser:
         if (out_.vocabulary.users.erase(as_text(record.payload))) erased_ = true;
         return {};
+      case RecordKind::kRule:
+      case RecordKind::kConsent:
+        return {};  // nothing learns from them
       case RecordKind::kMerge: {
         VT_TRY(const Merge merge, decode_merge(record.payload));
         note(merge);

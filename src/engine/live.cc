@@ -108,6 +108,9 @@ Status Live::Turn::record(const LogRecord& record, const EventTypes& types, Even
     case RecordKind::kEraseUser:
       erase_user(as_text(record.payload));
       break;
+    case RecordKind::kRule:
+    case RecordKind::kConsent:
+      break;  // nobody writes them yet
     case RecordKind::kMerge: {
       VT_TRY(const Merge named, decode_merge(record.payload));
       merge(named);

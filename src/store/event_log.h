@@ -3,9 +3,9 @@
 //
 // Invariants
 //  1. What append() acknowledged is read back after any crash, once, with the sequence it was
-//  given. With durability = "interval" that holds when the program ends in any way, and when the
-//  machine does of all but the last interval_ms.
-//  2. Sequences start at 1 and rise by one per record, over all kinds.
+//  given. With durability "interval" a power cut may take the acknowledgements of the last
+//  `interval_ms` back, never one without all later ones; the end of the process takes none.
+//  2. Sequences start at 1 and rise by one per record, over all kinds. compact() leaves gaps.
 //  3. Of records with the same id inside the idempotency window only the first is kept; a later
 //     append of it is acknowledged with `repeated` and the sequence of the first.
 //  4. A batch that is not whole at the tail of the last segment is cut off at open; damage anywhere
@@ -35,6 +35,8 @@ enum class RecordKind : std::uint8_t {
   kUser = 3,       // payload: user as JSON, whole
   kEraseItem = 4,  // payload: the id
   kEraseUser = 5,  // payload: the id
+  kRule = 6,       // payload: JSON
+  kConsent = 7,    // payload: JSON
   kMerge = 8,      // payload: encode_merge
 };
 
@@ -61,44 +63,63 @@ struct Appended {
   std::vector<bool> is_repeated;  // per record of the batch
 };
 
+// What a record of an item, user, rule or consent is about, or its erasure: the same for all
+// records of which the latest counts. Empty: it is kept for ever.
+using KeyOf = std::function<std::string(const LogRecord&)>;
+
 class EventLog {
  public:
   virtual ~EventLog() = default;
-  // Returns when the batch is durable (with durability = "interval": when the system has it): all
-  // of it or none. kExhausted when the disk is full: nothing of the batch is there then, and the
-  // log goes on working when there is room again.
+  // Returns when the batch is durable, or with durability "interval" when the operating system has
+  // it: all of it or none. kExhausted when the disk is full: nothing of the batch is there then,
+  // and the log goes on working when there is room again. After a sync failed, kIo until the log is
+  // opened again; what was not durable is gone.
   virtual Result<Appended> append(std::span<const NewRecord> records) = 0;
   // The same without waiting for the disk: durable after the next sync() or append(). For bulk
   // imports, which acknowledge once per sync.
   virtual Result<Appended> append_unsynced(std::span<const NewRecord> records) = 0;
-  virtual Status sync() = 0;
+  virtual Status sync() = 0;  // what was appended before is durable, whatever the durability
   // All durable records from `from` on, in order, until the end or an error from `visit`. Appends
   // and trims go on beside it.
   virtual Status read(std::uint64_t from,
                       const std::function<Status(const LogRecord&)>& visit) const = 0;
   // Drops whole segments that lie before `before`.
   virtual Status trim(std::uint64_t before) = 0;
-  virtual std::uint64_t first_sequence() const = 0;  // of the oldest record kept; 1 when empty
-  virtual std::uint64_t last_sequence() const = 0;   // of the last durable record; 0 when empty
+  // Of whole segments that lie before `before` drops the events and merges that were received
+  // before `received_before` (not those of unknown time), and the other records that a later one
+  // there with the same key makes obsolete: the latest erasure of a key is kept, and the latest
+  // other record unless it was erased after. Appends and reads go on beside it. Reads everything
+  // before `before`, on the caller's thread; only the files that change are written. After an error
+  // or a crash each segment is as before or compacted, and the log is whole.
+  virtual Status compact(std::uint64_t before, Timestamp received_before, const KeyOf& key_of) = 0;
+  virtual std::uint64_t first_sequence() const = 0;  // no kept record is older; 1 when empty
+  // Of the last durable record; 0 when empty. With durability "interval" acknowledgements run ahead
+  // of it, and of read(): whoever keeps what follows from them calls sync() first.
+  virtual std::uint64_t last_sequence() const = 0;
 };
 
 struct EventLogOptions {
-  std::string durability = "sync";
-  int interval_ms = 100;
   std::int64_t segment_bytes = 256 << 20;
   std::int64_t window = 20'000'000;  // ids that idempotency remembers, the latest
+  std::string durability = "sync";
+  int interval_ms = 100;
+  int keep_days = 0;  // 0: for ever
   static constexpr auto fields() {
     using O = EventLogOptions;
-    return std::tuple{Field{"durability", &O::durability, "sync|interval",
-                            "sync: events are acknowledged when they are on the disk; interval: "
-                            "when the system has them, and on the disk within interval_ms"},
-                      Field{"interval_ms", &O::interval_ms, 1, 60'000,
-                            "of durability = \"interval\": what a power cut may take at most"},
-                      Field{"segment_bytes", &O::segment_bytes, std::int64_t{4096},
+    return std::tuple{Field{"segment_bytes", &O::segment_bytes, std::int64_t{4096},
                             std::int64_t{1} << 40, "a log file is closed at this size"},
                       Field{"window", &O::window, std::int64_t{0}, std::int64_t{1} << 40,
                             "how many of the latest event ids are remembered to recognise repeats "
-                            "(about 30 bytes each)"}};
+                            "(about 30 bytes each)"},
+                      Field{"durability", &O::durability, "sync|interval",
+                            "an event is acknowledged when it is on the disk (sync), or already "
+                            "when the operating system has it (interval)"},
+                      Field{"interval_ms", &O::interval_ms, 1, 60'000,
+                            "with durability = \"interval\": acknowledged events that a power cut "
+                            "may take, as a time"},
+                      Field{"keep_days", &O::keep_days, 0, 36'500,
+                            "events received longer ago are dropped once a checkpoint covers them; "
+                            "0: none is"}};
   }
 };
 

@@ -1,24 +1,25 @@
 // The embedded event log. Appends queue up; the one in front writes for all that wait (group
-// commit): only it touches the members under "of the leader", everything else is under mutex_. With
-// durability = "interval" a thread asks for a sync now and then, like any other caller.
+// commit): only it touches the members under "of the leader", everything else is under mutex_.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <shared_mutex>
-#include <thread>
 
+#include "store/compaction.h"
 #include "store/event_log.h"
 #include "store/folder_lock.h"
 #include "store/limits.h"
 #include "store/segment_files.h"
+#include "store/syncer.h"
 #include "store/window.h"
 
 namespace vitrine {
 namespace {
+
+constexpr const char* kTemporary = "compacted.tmp";
 
 // Appends, or nothing but a sync when it has no records.
 struct Request {
@@ -39,19 +40,24 @@ class FileEventLog final : public EventLog {
       : files_(files),
         folder_(std::move(folder)),
         segment_bytes_(static_cast<std::uint64_t>(options.segment_bytes)),
-        interval_(options.durability == "interval" ? options.interval_ms : 0),
         lock_(std::move(lock)),
+        waits_(options.durability == "sync"),
         window_(static_cast<std::uint64_t>(options.window)) {}
-
-  ~FileEventLog() override { stop_syncing(); }
+  ~FileEventLog() override {
+    if (!syncer_) return;
+    syncer_.reset();
+    (void)sync().ok();
+  }
 
   // Both before anything else. recover() also cuts a torn tail off; look() changes nothing.
   Status recover(std::uint64_t window);
   Status look();
-  void start_syncing();  // after recover()
+  void sync_every(int milliseconds) {  // after recover(), unless append() waits
+    if (!waits_) syncer_ = std::make_unique<Syncer>([this] { (void)sync().ok(); }, milliseconds);
+  }
 
   Result<Appended> append(std::span<const NewRecord> records) override {
-    return submit(records, interval_.count() == 0);
+    return submit(records, waits_);
   }
   Result<Appended> append_unsynced(std::span<const NewRecord> records) override {
     return submit(records, false);
@@ -63,12 +69,17 @@ class FileEventLog final : public EventLog {
   Status read(std::uint64_t from,
               const std::function<Status(const LogRecord&)>& visit) const override;
   Status trim(std::uint64_t before) override;
+  Status compact(std::uint64_t before, Timestamp received_before, const KeyOf& key_of) override;
   std::uint64_t first_sequence() const override;
   std::uint64_t last_sequence() const override;
 
  private:
   using Group = std::vector<Request*>;
 
+  Status look_once();
+  Status list();
+  std::size_t count_before(std::uint64_t before) const;
+  Status replace(std::span<const SegmentFile> run);
   Result<Walk> load_segment(std::size_t index, std::uint64_t from);
   Status recover_last(const Walk& walk);
   Result<Appended> submit(std::span<const NewRecord> records, bool durable);
@@ -80,19 +91,19 @@ class FileEventLog final : public EventLog {
   Status sync_active();
   Status restore(Error error);
   Error refuse(const Error& error);
-  void stop_syncing();
 
   FileSystem& files_;
   const std::string folder_;
   const std::uint64_t segment_bytes_;
-  const std::chrono::milliseconds interval_;  // 0: every append waits for the disk
-  const std::unique_ptr<FolderLock> lock_;    // null: opened to read
+  const std::unique_ptr<FolderLock> lock_;  // null: opened to read
+  const bool waits_;                        // append() waits for the disk
 
   mutable std::mutex mutex_;
   std::deque<Request*> queue_;
   std::vector<SegmentFile> segments_;
   std::uint64_t durable_sequence_ = 0;  // what readers see, and
   std::uint64_t durable_bytes_ = 0;     // where that ends in the last segment
+  std::mutex dropping_;  // held by the one that drops or replaces segments; before trimming_
   mutable std::shared_mutex
       trimming_;  // shared while files are being opened to read; before mutex_
 
@@ -101,42 +112,29 @@ class FileEventLog final : public EventLog {
   IdBatch batch_;
   std::string buffer_;
   std::unique_ptr<WritableFile> active_;
+  std::string active_path_;
   std::uint64_t size_ = 0;  // of the active segment
   std::uint64_t next_sequence_ = 1;
   std::optional<Error> refused_;  // after a sync failed nothing is known of the disk
 
-  // Syncs every interval_; a failure is what the next append hears of.
-  std::mutex timer_mutex_;
-  std::condition_variable timer_;
-  bool stopping_ = false;
-  std::thread syncer_;
+  std::unique_ptr<Syncer> syncer_;  // unless append() waits
 };
 
-void FileEventLog::start_syncing() {
-  if (interval_.count() == 0) return;
-  syncer_ = std::thread([this] {
-    std::unique_lock lock(timer_mutex_);
-    while (!timer_.wait_for(lock, interval_, [this] { return stopping_; })) {
-      lock.unlock();
-      (void)sync().ok();
-      lock.lock();
-    }
-  });
-}
-
-void FileEventLog::stop_syncing() {
-  if (!syncer_.joinable()) return;
-  {
-    const std::lock_guard lock(timer_mutex_);
-    stopping_ = true;
-  }
-  timer_.notify_all();
-  syncer_.join();
-  (void)sync().ok();
+// Finishes a compaction that a crash cut off: what replaced segments is durable before they go.
+Status FileEventLog::list() {
+  VT_TRY(auto listed, list_segments(files_, folder_));
+  segments_ = std::move(listed.files);
+  for (SegmentFile& file : segments_) file.map.reset();
+  if (const std::string path = folder_ + "/" + kTemporary; file_exists(files_, path))
+    VT_TRY(files_.remove(path));
+  if (listed.leftovers.empty()) return {};
+  VT_TRY(files_.sync_folder(folder_));
+  for (const std::string& path : listed.leftovers) VT_TRY(files_.remove(path));
+  return {};
 }
 
 Status FileEventLog::recover(std::uint64_t window) {
-  VT_TRY(segments_, list_segments(files_, folder_));
+  VT_TRY(list());
   if (segments_.empty()) return {};
   // Older segments than the window reaches are not read: their damage is found by read().
   const std::uint64_t newest = segments_.back().first_sequence;
@@ -157,12 +155,12 @@ Status FileEventLog::recover(std::uint64_t window) {
 Result<Walk> FileEventLog::load_segment(std::size_t index, std::uint64_t from) {
   const SegmentFile& file = segments_[index];
   const bool last = index + 1 == segments_.size();
-  VT_TRY(const auto map, files_.map(file.path));
+  VT_TRY(const auto map, map_segment(files_, file));
   const auto bytes = map->bytes();
   // The header reaches the disk before anything else: a file that holds no more may be torn within
   // it.
   if (last && bytes.size() <= kSegmentHeaderBytes &&
-      !check_segment_header(bytes, file.first_sequence).ok())
+      !read_segment_header(bytes, file.first_sequence).ok())
     return Walk{file.first_sequence, 0};
   std::vector<IdHash> ids;
   VT_TRY(const Walk walk, walk_segment(file, bytes, from, [&](const Frame& frame) -> Status {
@@ -173,8 +171,8 @@ Result<Walk> FileEventLog::load_segment(std::size_t index, std::uint64_t from) {
            window_.add(frame.first_sequence, ids);
            return {};
          }));
-  if (walk.end != bytes.size() && !(last && can_be_torn(bytes, walk.end)))
-    return damaged(file, walk.end);
+  const bool torn = last && !walk.compacted && can_be_torn(bytes, walk.end);
+  if (walk.end != bytes.size() && !torn) return damaged(file, walk.end);
   return walk;
 }
 
@@ -182,7 +180,13 @@ Result<Walk> FileEventLog::load_segment(std::size_t index, std::uint64_t from) {
 Status FileEventLog::recover_last(const Walk& walk) {
   const SegmentFile& file = segments_.back();
   next_sequence_ = walk.next_sequence;
+  if (walk.compacted) {  // somebody took the later ones away: the next append begins one
+    durable_bytes_ = walk.end;
+    durable_sequence_ = next_sequence_ - 1;
+    return {};
+  }
   size_ = walk.end;
+  active_path_ = file.path;
   if (walk.end == 0) {
     std::string header;
     append_segment_header(file.first_sequence, header);
@@ -200,9 +204,18 @@ Status FileEventLog::recover_last(const Walk& walk) {
   return {};
 }
 
+// The writer may replace and drop segments beside it: then it looks again.
 Status FileEventLog::look() {
-  VT_TRY(segments_, list_segments(files_, folder_));
   refused_ = Error{Code::kUnsupported, folder_ + ": opened to read only"};
+  for (int tries = 1;; ++tries) {
+    const Status looked = look_once();
+    if (looked.ok() || looked.error().code != Code::kNotFound || tries == kLookTries) return looked;
+  }
+}
+
+Status FileEventLog::look_once() {
+  VT_TRY(auto listed, list_segments(files_, folder_));
+  segments_ = std::move(listed.files);
   if (segments_.empty()) return {};
   VT_TRY(const Walk walk, load_segment(segments_.size() - 1, 0));
   durable_bytes_ = walk.end;
@@ -278,7 +291,9 @@ Status FileEventLog::commit(const Group& group) {
     for (Request* request : group) stage(*request);
     VT_TRY(write_staged());
   }
-  return durable ? sync_active() : Status();
+  if (durable) return sync_active();
+  if (syncer_ && records > 0) syncer_->wrote();
+  return {};
 }
 
 void FileEventLog::stage(Request& request) {
@@ -322,7 +337,7 @@ Status FileEventLog::write_staged() {
 // before its first frame: only the newest segment can be torn.
 Status FileEventLog::roll() {
   if (active_) VT_TRY(sync_active());
-  SegmentFile file{next_sequence_, folder_ + "/" + segment_name(next_sequence_)};
+  SegmentFile file{next_sequence_, folder_ + "/" + segment_name(next_sequence_), nullptr};
   std::string header;
   append_segment_header(file.first_sequence, header);
   auto begin = [&]() -> Result<std::unique_ptr<WritableFile>> {
@@ -340,6 +355,7 @@ Status FileEventLog::roll() {
   }
   const std::lock_guard lock(mutex_);
   active_ = std::move(*created);
+  active_path_ = file.path;
   size_ = durable_bytes_ = header.size();
   segments_.push_back(std::move(file));
   return {};
@@ -357,11 +373,10 @@ Status FileEventLog::sync_active() {
 // After a failed write: the segment ends where it ended before. Durably, for a crash must not bring
 // back what was reported as failed.
 Status FileEventLog::restore(Error error) {
-  const std::string& path = segments_.back().path;
   active_.reset();
   auto cut = [&]() -> Status {
-    VT_TRY(files_.truncate(path, size_));
-    VT_TRY(active_, files_.append_to(path));
+    VT_TRY(files_.truncate(active_path_, size_));
+    VT_TRY(active_, files_.append_to(active_path_));
     return active_->sync();
   };
   if (auto restored = cut(); !restored.ok()) return refuse(restored.error());
@@ -369,13 +384,10 @@ Status FileEventLog::restore(Error error) {
 }
 
 // A failed sync leaves unknown what the disk holds, and a second one would wrongly report success.
-// What was not durable, and so not acknowledged, is cut off, so that opening again does not find it
-// in the page cache.
+// What was not durable is cut off, so that opening again does not find it in the page cache.
 Error FileEventLog::refuse(const Error& error) {
   active_.reset();
-  const bool acknowledged = interval_.count() > 0;
-  if (!segments_.empty() && !acknowledged)
-    (void)files_.truncate(segments_.back().path, durable_bytes_).ok();
+  if (!active_path_.empty()) (void)files_.truncate(active_path_, durable_bytes_).ok();
   refused_ =
       Error{Code::kIo, fmt::format("{}: takes no more records until it is opened again, because "
                                    "the disk failed: {}",
@@ -401,7 +413,7 @@ Status FileEventLog::read(std::uint64_t from,
     while (skip + 1 < segments.size() && segments[skip + 1].first_sequence <= from) ++skip;
     segments.erase(segments.begin(), segments.begin() + static_cast<std::ptrdiff_t>(skip));
     for (const SegmentFile& file : segments) {
-      VT_TRY(maps.emplace_back(), files_.map(file.path));
+      VT_TRY(maps.emplace_back(), map_segment(files_, file));
     }
   }
   std::uint64_t expected = 0;
@@ -427,20 +439,62 @@ Status FileEventLog::read(std::uint64_t from,
   return {};
 }
 
+// Whole segments before it, never the one that is written to. Under mutex_.
+std::size_t FileEventLog::count_before(std::uint64_t before) const {
+  std::size_t count = 0;
+  while (count + 1 < segments_.size() && segments_[count + 1].first_sequence <= before) ++count;
+  return count;
+}
+
 Status FileEventLog::trim(std::uint64_t before) {
+  const std::lock_guard alone(dropping_);
   const std::unique_lock no_read(trimming_);
   std::vector<SegmentFile> dropped;
   {
     const std::lock_guard lock(mutex_);
-    std::size_t count = 0;
-    while (count + 1 < segments_.size() && segments_[count + 1].first_sequence <= before) ++count;
-    const auto end = segments_.begin() + static_cast<std::ptrdiff_t>(count);
+    const auto end = segments_.begin() + static_cast<std::ptrdiff_t>(count_before(before));
     dropped.assign(segments_.begin(), end);
     segments_.erase(segments_.begin(), end);
   }
   // Oldest first: whenever this stops, what is left has no hole.
   for (const SegmentFile& file : dropped) VT_TRY(files_.remove(file.path));
   return dropped.empty() ? Status() : files_.sync_folder(folder_);
+}
+
+Status FileEventLog::compact(std::uint64_t before, Timestamp received_before, const KeyOf& key_of) {
+  if (!lock_) return Error{Code::kUnsupported, folder_ + ": opened to read only"};
+  const std::lock_guard alone(dropping_);
+  std::vector<SegmentFile> old;
+  std::uint64_t end = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const std::size_t count = count_before(before);
+    if (count == 0) return {};
+    old.assign(segments_.begin(), segments_.begin() + static_cast<std::ptrdiff_t>(count));
+    end = segments_[count].first_sequence;
+  }
+  const std::string temporary = folder_ + "/" + kTemporary;
+  auto done = compact_segments(files_, old, end, segment_bytes_, {received_before, key_of},
+                               temporary, [&](auto run) { return replace(run); });
+  if (!done.ok()) (void)files_.remove(temporary).ok();  // the disk may be full
+  return done;
+}
+
+// The new file takes the name of the first. From then on it counts, also at the next open, which
+// removes the others if nobody else does.
+Status FileEventLog::replace(std::span<const SegmentFile> run) {
+  const std::unique_lock no_read(trimming_);
+  VT_TRY(files_.rename(folder_ + "/" + kTemporary, run.front().path));
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(segments_, [&](const SegmentFile& file) {
+      return file.first_sequence > run.front().first_sequence &&
+             file.first_sequence <= run.back().first_sequence;
+    });
+  }
+  VT_TRY(files_.sync_folder(folder_));
+  for (const SegmentFile& file : run.subspan(1)) VT_TRY(files_.remove(file.path));
+  return run.size() == 1 ? Status() : files_.sync_folder(folder_);
 }
 
 std::uint64_t FileEventLog::first_sequence() const {
@@ -461,7 +515,7 @@ Result<std::unique_ptr<EventLog>> open_file_log(FileSystem& files, const std::st
   VT_TRY(auto lock, FolderLock::take(folder));
   auto log = std::make_unique<FileEventLog>(files, folder, options, std::move(lock));
   VT_TRY(log->recover(static_cast<std::uint64_t>(options.window)));
-  log->start_syncing();
+  log->sync_every(options.interval_ms);
   return log;
 }
 

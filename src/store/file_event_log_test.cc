@@ -280,6 +280,75 @@ TEST(FileEventLog, WhatIsFoundAtOpenIsDurable) {
   EXPECT_EQ(payloads(*open(files, folder.path())), names(0, 5));
 }
 
+EventLogOptions every(int milliseconds) {
+  EventLogOptions options = small_segments();
+  options.durability = "interval";
+  options.interval_ms = milliseconds;
+  return options;
+}
+
+TEST(FileEventLog, WithAnIntervalAPowerCutTakesOnlyTheUnsyncedTail) {
+  for (const std::uint64_t kept : {0, 50, 1'000'000}) {
+    const TempFolder folder;
+    FaultFiles files;
+    {
+      const auto log = open(files, folder.path(), every(60'000));
+      ASSERT_TRUE(add(*log, names(0, 10)).ok());
+      EXPECT_EQ(log->last_sequence(), 0U) << "readers see what no power cut takes back";
+      ASSERT_TRUE(log->sync().ok());
+      EXPECT_EQ(payloads(*log), names(0, 10));
+      const std::uint64_t calls = files.calls();
+      for (std::size_t i = 10; i < 30; i += 2) ASSERT_TRUE(add(*log, names(i, 2)).ok());
+      EXPECT_EQ(files.calls(), calls + 10) << "an append is one write";
+      EXPECT_EQ(log->append(Batch(names(20, 3)).records)->repeated, 3U);
+      files.fail_call(1, Error{Code::kIo, "power cut"}, FaultFiles::kUnlimited);
+    }
+    files.crash(kept);
+    const auto log = open(files, folder.path(), every(60'000));
+    const auto found = payloads(*log);
+    EXPECT_EQ(found, names(0, found.size()));
+    EXPECT_EQ(found.size() % 2, 0U);
+    EXPECT_EQ(found.size(), kept == 1'000'000 ? 30U : 10U);
+    ASSERT_TRUE(add(*log, names(50, 1)).ok());
+  }
+}
+
+TEST(FileEventLog, WithAnIntervalTheLogSyncsByItselfAndWhenItIsClosed) {
+  const TempFolder folder;
+  FaultFiles files;
+  {
+    const auto log = open(files, folder.path(), every(1));
+    for (std::size_t i = 0; i < 3; ++i) {
+      ASSERT_TRUE(add(*log, names(i, 1)).ok());
+      while (log->last_sequence() != i + 1) std::this_thread::yield();
+    }
+    EXPECT_EQ(payloads(*log), names(0, 3));
+  }
+  { ASSERT_TRUE(add(*open(files, folder.path(), every(60'000)), names(3, 2)).ok()); }
+  files.crash();
+  EXPECT_EQ(payloads(*open(files, folder.path())), names(0, 5));
+}
+
+TEST(FileEventLog, AfterAFailedSyncInTheBackgroundItRefuses) {
+  const TempFolder folder;
+  FaultFiles files;
+  {
+    const auto log = open(files, folder.path(), every(1));
+    ASSERT_TRUE(add(*log, names(0, 3)).ok());
+    ASSERT_TRUE(log->sync().ok());
+    const std::uint64_t calls = files.calls();
+    files.fail_call(2, Error{Code::kIo, "broken"});  // append, then the sync of the thread
+    ASSERT_TRUE(add(*log, names(3, 3)).ok());
+    while (files.calls() < calls + 2) std::this_thread::yield();
+    const Status failed = add(*log, names(6, 1));
+    ASSERT_FALSE(failed.ok());
+    EXPECT_EQ(failed.error().code, Code::kIo);
+    EXPECT_NE(failed.error().message.find("opened again"), std::string::npos);
+    EXPECT_EQ(payloads(*log), names(0, 3));
+  }
+  EXPECT_EQ(payloads(*open(files, folder.path())), names(0, 3));
+}
+
 // What is acknowledged, in a model: id -> sequence. Batches are there as a whole.
 struct Model {
   std::map<std::string, std::uint64_t> acknowledged;
@@ -350,55 +419,6 @@ TEST(FileEventLog, SurvivesACrashAtEveryCall) {
       verify(folder.path(), model, files);
       if (::testing::Test::HasFatalFailure()) return;
     }
-}
-
-EventLogOptions interval(int milliseconds) {
-  EventLogOptions options = small_segments();
-  options.durability = "interval";
-  options.interval_ms = milliseconds;
-  return options;
-}
-
-// At a power cut what was not synced yet is gone, from the end on; nothing else is.
-TEST(FileEventLog, AnIntervalLosesItsTailAtMost) {
-  for (const std::uint64_t kept : {0, 70, 1'000'000}) {
-    SCOPED_TRACE(kept);
-    const TempFolder folder;
-    FaultFiles files;
-    auto log = open(files, folder.path(), interval(60'000));
-    ASSERT_TRUE(add(*log, names(0, 3)).ok());
-    ASSERT_TRUE(log->sync().ok());
-    EXPECT_EQ(log->last_sequence(), 3U);
-    for (std::size_t i = 3; i < 30; i += 3) ASSERT_TRUE(add(*log, names(i, 3)).ok());
-    files.crash(kept);
-    log.reset();
-    log = open(files, folder.path(), interval(60'000));
-    const auto left = payloads(*log);
-    EXPECT_GE(left.size(), 3U);
-    EXPECT_EQ(left, names(0, left.size()));
-    EXPECT_EQ(left.size() == 30U, kept == 1'000'000);
-    ASSERT_TRUE(add(*log, names(100, 2)).ok());
-    ASSERT_TRUE(log->sync().ok());
-    EXPECT_EQ(payloads(*log).size(), left.size() + 2);
-  }
-}
-
-TEST(FileEventLog, AnIntervalSyncsByItself) {
-  const TempFolder folder;
-  FaultFiles files;
-  const auto log = open(files, folder.path(), interval(1));
-  ASSERT_TRUE(add(*log, names(0, 5)).ok());
-  for (int i = 0; i < 5000 && log->last_sequence() < 5; ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  EXPECT_EQ(log->last_sequence(), 5U);
-  files.fail_call(1, Error{Code::kIo, "gone"}, FaultFiles::kUnlimited);
-  Status refused;
-  for (int i = 0; i < 5000 && refused.ok(); ++i) {
-    refused = add(*log, names(10, 1));
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  EXPECT_FALSE(refused.ok()) << "a sync that failed in the background is told";
-  EXPECT_EQ(payloads(*log).size(), 5U) << "reading goes on";
 }
 
 // A disk of which every n-th call fails: errors come back as errors, and what was acknowledged

@@ -13,7 +13,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "segments are little-endian");
 
 constexpr std::string_view kMagic{"VTRLOG\r\n", 8};
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 1, kCompactedVersion = 2;
 constexpr std::uint32_t kFrameMagic = 0x46525456;  // "VTRF"
 
 template <class T>
@@ -66,21 +66,43 @@ void append_segment_header(std::uint64_t first_sequence, std::string& out) {
   out.append(header, sizeof header);
 }
 
-Status check_segment_header(std::span<const std::byte> segment, std::uint64_t first_sequence) {
+void append_compacted_header(std::uint64_t first_sequence, std::uint64_t next_sequence,
+                             std::string& out) {
+  char header[kCompactedHeaderBytes] = {};
+  std::memcpy(header, kMagic.data(), kMagic.size());
+  put(header + 8, kCompactedVersion);
+  put(header + 16, first_sequence);
+  put(header + 24, next_sequence);
+  put(header + 32, static_cast<std::uint64_t>(XXH3_64bits(header, 32)));
+  out.append(header, sizeof header);
+}
+
+Result<SegmentHeader> read_segment_header(std::span<const std::byte> segment,
+                                          std::uint64_t first_sequence) {
   const std::byte* p = segment.data();
   if (segment.size() < kSegmentHeaderBytes || std::memcmp(p, kMagic.data(), kMagic.size()) != 0)
     return Error{Code::kCorrupt, "offset 0: not a segment of an event log"};
-  if (const auto version = get<std::uint32_t>(p + 8); version != kVersion)
+  const auto version = get<std::uint32_t>(p + 8);
+  if (version != kVersion && version != kCompactedVersion)
     return Error{Code::kUnsupported,
                  fmt::format("offset 8: written by a newer program (format {}, this one reads {})",
-                             version, kVersion)};
-  if (get<std::uint64_t>(p + 24) != XXH3_64bits(p, 24))
-    return Error{Code::kCorrupt, "offset 24: the header does not match its checksum"};
-  if (get<std::uint64_t>(p + 16) != first_sequence)
+                             version, kCompactedVersion)};
+  SegmentHeader header;
+  const bool compacted = version == kCompactedVersion;
+  if (compacted) header.bytes = kCompactedHeaderBytes;
+  const std::size_t checksum = header.bytes - 8;
+  if (segment.size() < header.bytes || get<std::uint64_t>(p + checksum) != XXH3_64bits(p, checksum))
+    return Error{Code::kCorrupt,
+                 fmt::format("offset {}: the header does not match its checksum", checksum)};
+  header.first_sequence = get<std::uint64_t>(p + 16);
+  if (compacted) header.next_sequence = get<std::uint64_t>(p + 24);
+  if (header.first_sequence != first_sequence)
     return Error{Code::kCorrupt,
                  fmt::format("offset 16: starts at sequence {}, which is not its name",
-                             get<std::uint64_t>(p + 16))};
-  return {};
+                             header.first_sequence)};
+  if (compacted && header.next_sequence <= first_sequence)
+    return Error{Code::kCorrupt, "offset 24: ends before it starts"};
+  return header;
 }
 
 FrameBuilder::FrameBuilder(std::string& out) : out_(out), begin_(out.size()) {

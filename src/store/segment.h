@@ -24,16 +24,25 @@ struct IdHash {
 IdHash hash_id(std::string_view id);  // of an empty id: all zero
 
 inline constexpr std::size_t kSegmentHeaderBytes = 32;
+inline constexpr std::size_t kCompactedHeaderBytes = 40;
 inline constexpr std::size_t kFrameHeaderBytes = 40;
 inline constexpr std::size_t kRecordHeaderBytes = 33;
 
 std::string segment_name(std::uint64_t first_sequence);                  // "<20 digits>.log"
 std::optional<std::uint64_t> parse_segment_name(std::string_view name);  // empty for other files
 
+struct SegmentHeader {
+  std::uint64_t first_sequence = 0;
+  std::uint64_t next_sequence = 0;  // of a compacted segment: what follows it; else 0
+  std::size_t bytes = kSegmentHeaderBytes;
+};
 void append_segment_header(std::uint64_t first_sequence, std::string& out);
+void append_compacted_header(std::uint64_t first_sequence, std::uint64_t next_sequence,
+                             std::string& out);
 // kCorrupt, or kUnsupported for a version that we do not know. `first_sequence` is what the name
 // says.
-Status check_segment_header(std::span<const std::byte> segment, std::uint64_t first_sequence);
+Result<SegmentHeader> read_segment_header(std::span<const std::byte> segment,
+                                          std::uint64_t first_sequence);
 
 // Builds one frame at the end of `out`. The offset of the frame in its file must be a multiple
 // of 8.

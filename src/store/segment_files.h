@@ -14,14 +14,25 @@ namespace vitrine {
 struct SegmentFile {
   std::uint64_t first_sequence = 0;
   std::string path;
+  std::shared_ptr<const MappedFile> map;  // maybe null: to be opened when it is read
 };
 
-// In order of their sequences. Other files in the folder are left alone.
-Result<std::vector<SegmentFile>> list_segments(FileSystem& files, const std::string& folder);
+// In order of their sequences, mapped: they fit together even if they are compacted meanwhile.
+// kNotFound when one was dropped meanwhile. Other files in the folder are left alone.
+struct Segments {
+  std::vector<SegmentFile> files;
+  std::vector<std::string> leftovers;  // paths of those that a compacted one replaces
+};
+Result<Segments> list_segments(FileSystem& files, const std::string& folder);
+
+// The bytes of a segment, mapped now unless they were.
+Result<std::shared_ptr<const MappedFile>> map_segment(FileSystem& files, const SegmentFile& file);
 
 struct Walk {
-  std::uint64_t next_sequence = 0;  // behind the last whole frame
+  // Behind the last whole frame; of a whole compacted segment what follows it.
+  std::uint64_t next_sequence = 0;
   std::uint64_t end = 0;  // offset behind it; short of the bytes given: something else follows
+  bool compacted = false;
 };
 
 // Visits the whole, verified frames in order, from the one that holds `from`; earlier ones are

@@ -37,12 +37,26 @@ std::uint64_t IdWindow::find(const IdHash& id) const {
 }
 
 void IdWindow::add(std::uint64_t first_sequence, std::span<const IdHash> ids) {
-  if (capacity_ == 0) return;
+  if (capacity_ == 0 || ids.empty()) return;
+  if (used_ > 0 && first_sequence > last_ + 1) skip_to(first_sequence);
   for (std::size_t i = 0; i < std::min(kAhead, ids.size()); ++i) prefetch(ids[i]);
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (i + kAhead < ids.size()) prefetch(ids[i + kAhead]);
     set(first_sequence + i, ids[i]);
   }
+}
+
+// The records between never had ids: what their places in the ring hold is too old.
+void IdWindow::skip_to(std::uint64_t sequence) {
+  const std::uint64_t gap = std::min(sequence - last_ - 1, capacity_);
+  for (std::uint64_t i = 1; i <= gap; ++i) {
+    const std::uint64_t position = (last_ + i) % capacity_;
+    if (position / kChunk >= chunks_.size() || !chunks_[position / kChunk]) continue;
+    IdHash& slot = ring(position);
+    if (slot) remove(position, slot);
+    slot = {};
+  }
+  last_ = sequence - 1;
 }
 
 void IdWindow::set(std::uint64_t sequence, const IdHash& id) {

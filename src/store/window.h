@@ -22,7 +22,8 @@ class IdWindow {
   void prefetch(const IdHash& id) const { __builtin_prefetch(&slots_[id.low & mask_]); }
   // The sequence of a record in the window with this id; 0 when there is none, or no id.
   std::uint64_t find(const IdHash& id) const;
-  // The ids of records first, first + 1, ... behind everything added before; the oldest fall out.
+  // The ids of records first, first + 1, ... behind everything added before, maybe with a gap; the
+  // oldest fall out.
   void add(std::uint64_t first_sequence, std::span<const IdHash> ids);
 
   std::uint64_t size() const { return used_; }  // ids held
@@ -41,6 +42,7 @@ class IdWindow {
   std::uint64_t sequence_at(std::uint64_t position) const;
   void set(std::uint64_t sequence, const IdHash& id);
   void place(std::uint64_t position, const IdHash& id);
+  void skip_to(std::uint64_t sequence);
   void remove(std::uint64_t position, const IdHash& id);
   void grow();
 

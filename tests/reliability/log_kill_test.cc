@@ -1,6 +1,5 @@
 // kill -9 of a process that appends with several threads, over and over on the same log: every
-// batch that was acknowledged is there afterwards, with its sequence, none twice. 20 kills for each
-// durability; 200 with VITRINE_RELIABILITY=long (scripts/reliability).
+// batch that was acknowledged is there afterwards, with its sequence, none twice.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -9,29 +8,27 @@
 
 #include <array>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <set>
 #include <thread>
 
 #include "base/random.h"
 #include "store/event_log.h"
+#include "tests/reliability/form.h"
 #include "tests/temp_folder.h"
 
 namespace vitrine {
 namespace {
 
-std::uint64_t kills() {
-  const char* form = std::getenv("VITRINE_RELIABILITY");
-  return form != nullptr && std::string_view(form) == "long" ? 200 : 20;
-}
+constexpr std::uint64_t kKills = 20;  // of one log; the long form does it with ten
 constexpr std::uint32_t kThreads = 4, kBatch = 7;
 
 EventLogOptions log_options(const std::string& durability) {
   EventLogOptions options;
   options.durability = durability;
-  options.interval_ms = 5;
+  options.interval_ms = 20;
   options.segment_bytes = 32 << 10;  // so that segments begin and end all the time
   return options;
 }
@@ -47,9 +44,9 @@ struct Acknowledged {
 };
 
 // Appends for ever, from the given batch of each thread on. Never returns.
-[[noreturn]] void append_until_killed(const std::string& folder, const std::string& durability,
+[[noreturn]] void append_until_killed(const std::string& folder, const EventLogOptions& options,
                                       int pipe, const std::array<std::uint32_t, kThreads>& start) {
-  auto log = open_file_log(real_files(), folder, log_options(durability));
+  auto log = open_file_log(real_files(), folder, options);
   if (!log.ok()) {
     std::fprintf(stderr, "%s\n", log.error().message.c_str());
     ::_exit(1);
@@ -73,7 +70,7 @@ struct Acknowledged {
   ::_exit(4);
 }
 
-class Crash : public testing::TestWithParam<const char*> {
+class Kill : public testing::TestWithParam<const char*> {
  protected:
   // One life of the child: starts it, lets it acknowledge `lines` batches, kills it, hears it out.
   void run_child(std::uint64_t lines) {
@@ -82,9 +79,10 @@ class Crash : public testing::TestWithParam<const char*> {
     for (std::uint32_t t = 0; t < kThreads; ++t) start[t] = next_[t] > 2 ? next_[t] - 2 : 0;
     int ends[2];
     ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    ASSERT_GE(::fcntl(ends[1], F_SETPIPE_SZ, 4096), 0);  // so that the child cannot run far ahead
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
-    if (child == 0) append_until_killed(folder_.path(), GetParam(), ends[1], start);
+    if (child == 0) append_until_killed(folder_->path(), log_options(GetParam()), ends[1], start);
     ::close(ends[1]);
     Acknowledged line;
     for (std::uint64_t heard = 0; ::read(ends[0], &line, sizeof line) == sizeof line; ++heard) {
@@ -105,7 +103,7 @@ class Crash : public testing::TestWithParam<const char*> {
   }
 
   void verify() {
-    const auto log = open_file_log(real_files(), folder_.path(), log_options(GetParam()));
+    const auto log = open_file_log(real_files(), folder_->path(), log_options(GetParam()));
     ASSERT_TRUE(log.ok()) << log.error().message;
     std::map<std::string, std::uint64_t> found;
     std::uint64_t expected = 1;
@@ -125,23 +123,33 @@ class Crash : public testing::TestWithParam<const char*> {
       }
   }
 
-  TempFolder folder_;
+  void begin_anew() {
+    folder_.emplace();
+    acknowledged_.clear();
+    next_ = {};
+  }
+
+  std::optional<TempFolder> folder_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint64_t> acknowledged_;
   std::array<std::uint32_t, kThreads> next_{};
 };
 
-TEST_P(Crash, KillingTheWriterLosesNothing) {
+TEST_P(Kill, TheWriterLosesNothing) {
   const Random random(20);
-  for (std::uint64_t kill = 0; kill < kills(); ++kill) {
-    SCOPED_TRACE("kill " + std::to_string(kill));
-    ASSERT_NO_FATAL_FAILURE(run_child(random.below(kill, 150)));
-    ASSERT_NO_FATAL_FAILURE(verify());
-    if (HasFailure()) return;
+  for (std::uint64_t log = 0; log < (long_form() ? 10 : 1); ++log) {
+    begin_anew();
+    for (std::uint64_t kill = 0; kill < kKills; ++kill) {
+      SCOPED_TRACE("log " + std::to_string(log) + ", kill " + std::to_string(kill));
+      ASSERT_NO_FATAL_FAILURE(run_child(random.below(log * kKills + kill, 150)));
+      ASSERT_NO_FATAL_FAILURE(verify());
+      if (HasFailure()) return;
+    }
+    EXPECT_GE(acknowledged_.size(), kKills);
   }
-  EXPECT_GE(acknowledged_.size(), kills());
 }
-INSTANTIATE_TEST_SUITE_P(Durability, Crash, ::testing::Values("sync", "interval"),
-                         [](const auto& row) { return std::string(row.param); });
+
+INSTANTIATE_TEST_SUITE_P(Durability, Kill, testing::Values("sync", "interval"),
+                         [](const auto& durability) { return std::string(durability.param); });
 
 }  // namespace
 }  // namespace vitrine
