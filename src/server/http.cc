@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -164,6 +166,7 @@ struct HttpServer::State {
   asio::awaitable<boost::system::error_code> read(Connection& connection,
                                                   http::request_parser<http::string_body>& parser);
   asio::awaitable<HttpResponse> answer(HttpRequest request);
+  asio::awaitable<HttpResponse> later(const HttpRequest& request);
   HttpResponse handle(const HttpRequest& request) const;
   HttpResponse refuse(const boost::system::error_code& error) const;
 };
@@ -258,8 +261,34 @@ HttpResponse HttpServer::State::handle(const HttpRequest& request) const {
   }
 }
 
+// The answer comes back to the connection's own strand, whichever thread gives it.
+asio::awaitable<HttpResponse> HttpServer::State::later(const HttpRequest& request) {
+  const auto start = [&](auto handler) {
+    using Handler = decltype(handler);
+    struct Asked {
+      explicit Asked(Handler&& h) : handler(std::move(h)), work(asio::make_work_guard(handler)) {}
+      Handler handler;
+      asio::executor_work_guard<asio::associated_executor_t<Handler>> work;
+    };
+    auto asked = std::make_shared<Asked>(std::move(handler));
+    const auto done = [asked](HttpResponse response) {
+      asio::post(asked->work.get_executor(), [asked, response = std::move(response)]() mutable {
+        std::move(asked->handler)(std::move(response));
+      });
+    };
+    try {
+      callbacks.handle_later(request, done);
+    } catch (const std::exception&) {
+      done(callbacks.failed(500, "this request failed in a way that was not foreseen"));
+    }
+  };
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(HttpResponse)>(
+      start, asio::use_awaitable);
+}
+
 asio::awaitable<HttpResponse> HttpServer::State::answer(HttpRequest request) {
-  if (!callbacks.blocks(request)) co_return handle(request);
+  const HttpWay way = callbacks.way(request);
+  if (way == HttpWay::kAtOnce) co_return handle(request);
   struct Place {
     std::atomic<int>& count;
     const int before = count.fetch_add(1);
@@ -271,6 +300,7 @@ asio::awaitable<HttpResponse> HttpServer::State::answer(HttpRequest request) {
     refused.headers.emplace_back("Retry-After", "1");
     co_return refused;
   }
+  if (way == HttpWay::kLater) co_return co_await later(request);
   co_return co_await asio::co_spawn(
       blocking, [&]() -> asio::awaitable<HttpResponse> { co_return handle(request); },
       asio::use_awaitable);

@@ -44,15 +44,20 @@ Result<std::string> percent_decode(std::string_view text);
 // value stays as it was sent.
 void parse_target(std::string_view target, HttpRequest& request);
 
+// How a request is answered: by handle() where it was read, by handle() on one of the threads that
+// may wait for a disk, so that it never holds up a recommendation, or by handle_later().
+enum class HttpWay { kAtOnce, kBlocking, kLater };
+
 class HttpServer {
  public:
-  // `blocks` says whether a request waits for a disk: those run on threads of their own, so that
-  // they never hold up a recommendation. `handle` may be called from any of the threads at once; an
-  // exception is answered with 500. `failed` makes the response to what never became a request (too
-  // large, malformed, overload).
+  // `handle` may be called from any of the threads at once; an exception is answered with 500.
+  // `handle_later` must not block; it, or any other thread afterwards, calls what it is given once
+  // with the answer, at the latest when stop() has returned. `failed` makes the response to what
+  // never became a request (too large, malformed, overload).
   struct Callbacks {
-    std::function<bool(const HttpRequest&)> blocks;
+    std::function<HttpWay(const HttpRequest&)> way;
     std::function<HttpResponse(const HttpRequest&)> handle;
+    std::function<void(const HttpRequest&, std::function<void(HttpResponse)>)> handle_later;
     std::function<HttpResponse(int status, std::string_view message)> failed;
   };
   static Result<std::unique_ptr<HttpServer>> start(const std::string& host, int port, int threads,

@@ -1,6 +1,8 @@
 // The bounds that the server enforces beside those of ServerOptions.
 #pragma once
 
+#include <cstddef>
+
 namespace vitrine {
 
 inline constexpr int kHeaderBytesMax = 16 * 1024;
@@ -10,6 +12,7 @@ inline constexpr int kLingerSecondsMax = 2;     // a refused client may finish s
 inline constexpr int kDrainSecondsMax = 5;      // running requests may finish after stop()
 inline constexpr int kBlockingQueueMax = 1024;  // requests that wait for a blocking thread
 inline constexpr int kBlockingThreads = 16;     // they wait for the disk, and share its syncs
-inline constexpr int kReasonBytesMax = 1000;    // of a training that is asked for
+inline constexpr std::size_t kGatheredBytesMax = 8 * 1024;  // of a body that is joined with others
+inline constexpr int kReasonBytesMax = 1000;                // of a training that is asked for
 
 }  // namespace vitrine

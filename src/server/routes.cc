@@ -17,7 +17,8 @@ std::span<const Route> all_routes() {
        Scope::kWrite,
        true,
        post_events,
-       "Log one event or a batch. Durable when answered; repeats of an event id change nothing.",
+       "Log one event or a batch. Durable when answered; repeats of an event id change nothing. "
+       "Bad events of a batch are named in `rejected`, the good ones kept.",
        "Events",
        "Ack",
        {}},
