@@ -3,8 +3,10 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <optional>
 
 // RapidJSON adds to null pointers in its empty stacks.
@@ -19,6 +21,9 @@
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif
+
+#include "base/json_view.h"
+#include "base/json_writer.h"
 
 namespace vitrine {
 namespace {
@@ -164,21 +169,26 @@ Result<Value> parse(std::string_view text, int depth_max, bool widened) {
 
 // --- out -----------------------------------------------------------------------------------------
 
-template <class Writer>
-void write_double(Writer& writer, double d) {
-  if (!std::isfinite(d)) {
-    writer.Null();
-    return;
-  }
-  char buffer[40];
-  char* end = std::to_chars(buffer, buffer + 32, d).ptr;
+using Digits = std::array<char, 40>;
+
+template <class Real>
+std::string_view real_text(Real d, Digits& digits) {
+  if (!std::isfinite(d)) return "null";
+  char* end = std::to_chars(digits.data(), digits.data() + 32, d).ptr;
   // Without a fraction it would be read back as an integer.
-  if (std::string_view(buffer, static_cast<std::size_t>(end - buffer)).find_first_of(".e") ==
-      std::string_view::npos) {
+  if (std::string_view(digits.data(), static_cast<std::size_t>(end - digits.data()))
+          .find_first_of(".e") == std::string_view::npos) {
     *end++ = '.';
     *end++ = '0';
   }
-  writer.RawValue(buffer, static_cast<std::size_t>(end - buffer), rapidjson::kNumberType);
+  return {digits.data(), static_cast<std::size_t>(end - digits.data())};
+}
+
+template <class Writer>
+void write_double(Writer& writer, double d) {
+  Digits digits;
+  const std::string_view text = real_text(d, digits);
+  writer.RawValue(text.data(), text.size(), rapidjson::kNumberType);
 }
 
 template <class Writer>
@@ -271,6 +281,154 @@ std::string to_json_pretty(const Value& value) {
   writer.SetIndent(' ', 2);
   write(writer, value);
   return {buffer.GetString(), buffer.GetSize()};
+}
+
+// --- without a tree ------------------------------------------------------------------------------
+
+struct JsonView::Parsed {
+  static_assert(sizeof(dom::element) == sizeof(JsonView::element_));
+  static_assert(std::is_trivially_copyable_v<dom::element>);
+  static JsonView view(const dom::element& element) {
+    JsonView view;
+    std::memcpy(view.element_.data(), &element, sizeof element);
+    return view;
+  }
+  static dom::element element(const JsonView& view) {
+    dom::element element;
+    std::memcpy(&element, view.element_.data(), sizeof element);
+    return element;
+  }
+};
+
+JsonView::Kind JsonView::kind() const {
+  using Type = dom::element_type;
+  switch (Parsed::element(*this).type()) {
+    case Type::ARRAY:
+      return Kind::kList;
+    case Type::OBJECT:
+      return Kind::kObject;
+    case Type::STRING:
+      return Kind::kText;
+    case Type::INT64:
+      return Kind::kInteger;
+    case Type::UINT64:
+    case Type::DOUBLE:
+      return Kind::kDouble;
+    case Type::BOOL:
+      return Kind::kBool;
+    case Type::NULL_VALUE:
+      break;
+  }
+  return Kind::kNull;
+}
+
+bool JsonView::flag() const { return Parsed::element(*this).get_bool().value_unsafe(); }
+std::int64_t JsonView::integer() const { return Parsed::element(*this).get_int64().value_unsafe(); }
+double JsonView::number() const { return Parsed::element(*this).get_double().value_unsafe(); }
+std::string_view JsonView::text() const {
+  return Parsed::element(*this).get_string().value_unsafe();
+}
+Result<Value> JsonView::value() const { return convert(Parsed::element(*this)); }
+
+bool JsonView::fields(void* visit, bool (*call)(void*, std::string_view, JsonView)) const {
+  const dom::object object = Parsed::element(*this).get_object().value_unsafe();
+  for (const dom::key_value_pair field : object) {
+    if (!call(visit, field.key, Parsed::view(field.value))) return false;
+  }
+  return true;
+}
+
+bool JsonView::elements(void* visit, bool (*call)(void*, JsonView)) const {
+  const dom::array array = Parsed::element(*this).get_array().value_unsafe();
+  for (const dom::element element : array) {
+    if (!call(visit, Parsed::view(element))) return false;
+  }
+  return true;
+}
+
+std::optional<JsonView> parse_json_view(std::string_view text, int depth_max) {
+  constexpr std::size_t kRoom = 4096, kKept = 1 << 20;  // bytes of a document
+  thread_local std::optional<dom::parser> parser;
+  thread_local std::vector<char> padded;
+  if (!parser || (parser->capacity() > kKept && text.size() <= kKept)) {
+    parser.emplace();
+    padded = {};
+  }
+  const auto levels = static_cast<std::size_t>(std::max(depth_max, 1));
+  if (parser->capacity() < text.size() || parser->max_depth() != levels) {
+    const std::size_t room = std::max({kRoom, parser->capacity(), text.size()});
+    if (parser->allocate(room, levels) != simdjson::SUCCESS) return std::nullopt;
+  }
+  if (padded.size() < text.size() + simdjson::SIMDJSON_PADDING)
+    padded.resize(std::max(kRoom, text.size()) + simdjson::SIMDJSON_PADDING);
+  std::copy(text.begin(), text.end(), padded.begin());
+  dom::element root;
+  if (parser->parse(padded.data(), text.size(), false).get(root) != simdjson::SUCCESS)
+    return std::nullopt;
+  return JsonView::Parsed::view(root);
+}
+
+void JsonWriter::text(std::string_view text) {
+  comma();
+  // What needs a look: 1 an escape, 2 a byte beyond ASCII.
+  static constexpr auto kSpecial = [] {
+    std::array<std::uint8_t, 256> table{};
+    for (std::size_t c = 0; c < 256; ++c) table[c] = c < 0x20 ? 1 : c < 0x80 ? 0 : 2;
+    table['"'] = table['\\'] = 1;
+    return table;
+  }();
+  std::uint8_t special = 0;
+  for (const char c : text) special |= kSpecial[static_cast<unsigned char>(c)];
+  std::string repaired;
+  if ((special & 2) != 0 && !simdjson::validate_utf8(text.data(), text.size()))
+    text = repaired = valid_utf8(text);
+  out_ += '"';
+  if ((special & 1) == 0) {
+    out_ += text;
+  } else {
+    for (const char c : text) escape(c);
+  }
+  out_ += '"';
+}
+
+// As RapidJSON does it.
+void JsonWriter::escape(char c) {
+  constexpr std::string_view kShort = "\bb\tt\nn\ff\rr\"\"\\\\";  // pairs
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  for (std::size_t i = 0; i < kShort.size(); i += 2) {
+    if (kShort[i] != c) continue;
+    out_ += '\\';
+    out_ += kShort[i + 1];
+    return;
+  }
+  const auto byte = static_cast<unsigned char>(c);
+  if (byte >= 0x20) {
+    out_ += c;
+    return;
+  }
+  out_ += "\\u00";
+  out_ += kDigits[byte >> 4];
+  out_ += kDigits[byte & 15];
+}
+
+template <class Real>
+void JsonWriter::real(Real number) {
+  comma();
+  if (number == 1) {  // of every certain propensity
+    out_ += "1.0";
+    return;
+  }
+  Digits digits;
+  out_ += real_text(number, digits);
+}
+
+void JsonWriter::number(double number) { real(number); }
+void JsonWriter::number(float number) { real(number); }
+
+void JsonWriter::integer(std::int64_t number) {
+  comma();
+  Digits digits;
+  out_.append(digits.data(), std::to_chars(digits.data(), digits.data() + 32, number).ptr);
 }
 
 std::string valid_utf8(std::string_view text) {

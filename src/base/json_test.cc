@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/json_view.h"
+#include "base/json_writer.h"
 #include "tests/arbitrary_value.h"
 
 namespace vitrine {
@@ -124,6 +126,68 @@ TEST(Json, AnyBytesAreWrittenAsJson) {
     RC_ASSERT(*read.value().as_string() == valid_utf8(bytes));
     RC_ASSERT(valid_utf8(valid_utf8(bytes)) == valid_utf8(bytes));
   }));
+}
+
+void write_as_it_comes(JsonWriter& json, const Value& value) {
+  if (const auto* i = value.as_int()) {
+    json.integer(*i);
+  } else if (const auto* d = value.as_double()) {
+    json.number(*d);
+  } else if (const auto* text = value.as_string()) {
+    json.text(*text);
+  } else if (const auto* list = value.as_list()) {
+    json.open('[');
+    for (const Value& element : *list) write_as_it_comes(json, element);
+    json.close(']');
+  } else if (const auto* table = value.as_table()) {
+    json.open('{');
+    for (const Table::Entry& entry : *table) {
+      write_as_it_comes(json.key(entry.first), entry.second);
+    }
+    json.close('}');
+  }
+}
+
+TEST(JsonWriter, EqualsTheTreeToTheByte) {
+  EXPECT_TRUE(rc::check([] {
+    List list;
+    for (int i = *rc::gen::inRange(0, 8); i > 0; --i) {
+      Table row{{"text", *rc::gen::arbitrary<std::string>()},
+                {"number", *rc::gen::arbitrary<double>()},
+                {"small", *rc::gen::element(0.0, -0.0, 1.0, 0.5, 1e5, 1e22)},
+                {"integer", *rc::gen::arbitrary<std::int64_t>()},
+                {"utf", *rc::gen::element<std::string>("", "a\n\"\\/\x7f", "\xc3\xa9", "\xff\xc3",
+                                                       "\x01")}};
+      list.push_back(*rc::gen::arbitrary<bool>() ? Value(row)
+                                                 : Value(List{Value(row), Value(List{})}));
+    }
+    const Value value = Table{{"list", list}, {"empty", Table{}}};
+    std::string text;
+    JsonWriter json(text);
+    write_as_it_comes(json, value);
+    RC_ASSERT(text == to_json(value));
+  }));
+}
+
+TEST(JsonView, SeesWhatTheTreeHolds) {
+  const std::string text =
+      R"({"a":1,"b":[true,null,"x\u0041"],"c":{"d":2.5},"e":18446744073709551615})";
+  const auto view = parse_json_view(text);
+  ASSERT_TRUE(view.has_value());
+  EXPECT_EQ(to_json(*view->value()), to_json(*parse_json(text)));
+  std::string seen;
+  EXPECT_FALSE(view->each_field([&](std::string_view key, JsonView field) {
+    seen += std::string(key) + to_json(*field.value());
+    return key != "c";
+  }));
+  EXPECT_EQ(seen, R"(a1b[true,null,"xA"]c{"d":2.5})");
+  EXPECT_FALSE(parse_json_view("").has_value());
+  EXPECT_FALSE(parse_json_view("{} x").has_value());
+  EXPECT_FALSE(parse_json_view("[[1]]", 1).has_value());
+  EXPECT_TRUE(parse_json_view(" 7 ").has_value());
+  const std::string large = "[" + std::string(3 << 20, ' ') + "1]";
+  EXPECT_TRUE(parse_json_view(large).has_value());
+  EXPECT_EQ(parse_json_view("5")->integer(), 5);
 }
 
 }  // namespace

@@ -42,7 +42,7 @@ void add_x86_rows(Rows& rows) {
   rows.add(rows::kAvx2);
   if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
       !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512dq") ||
-      !__builtin_cpu_supports("avx512vpopcntdq")) {
+      !__builtin_cpu_supports("avx512vpopcntdq") || !__builtin_cpu_supports("avx512vnni")) {
     return;
   }
   rows.add(rows::kAvx512);

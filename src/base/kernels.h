@@ -4,7 +4,8 @@
 //
 // Every row gives the same bits: the order of the additions is part of each function's contract,
 // and the multiplications are fused. `screen` alone is approximate, and scan_top() (index/scan.h)
-// scores again what it let through, so lists do not depend on the row either.
+// scores again what it let through, so lists do not depend on the row either. Sums of bytes are
+// exact.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +14,12 @@
 
 namespace vitrine {
 
-inline constexpr int kPanel = 32;          // items of a packed panel
-inline constexpr int kScanQueries = 12;    // queries of one call of scan
-inline constexpr int kScreenTile = 32;     // queries and items of one tile of screen
-inline constexpr int kScreenTilesMax = 8;  // tiles of queries of one call of screen
+inline constexpr int kPanel = 32;             // items of a packed panel
+inline constexpr int kScanQueries = 12;       // queries of one call of scan
+inline constexpr int kScreenTile = 32;        // queries and items of one tile of screen
+inline constexpr int kScreenTilesMax = 8;     // tiles of queries of one call of screen
+inline constexpr int kByteWidth = 32;         // widths of screen_bytes are multiples of it
+inline constexpr int kByteWidthMax = 32'768;  // so that sums of products fit in 31 bits
 
 // Where a scan pushes what reaches the threshold of one query: `positions` and `scores` hold
 // `capacity` entries. A kernel pushes up to kPanel entries at a time; with fewer places left
@@ -30,6 +33,14 @@ struct ScanBuffer {
   float* scores;
   void (*cut)(ScanBuffer&);
   void* owner;
+};
+
+// Vectors in bytes: value k of position p is scales[p] * (values[p * width + k] - 128). Owns
+// nothing.
+struct ByteRows {
+  const std::uint8_t* values;
+  const float* scales;
+  std::int64_t width;
 };
 
 struct Kernels {
@@ -56,6 +67,13 @@ struct Kernels {
   // Everything is finite and so are the scores; values below the normal range count as 0.
   void (*screen)(const std::uint16_t* queries, std::int64_t query_tiles, const std::uint16_t* items,
                  std::int64_t width, std::int64_t tiles, std::uint32_t first, ScanBuffer* buffers);
+
+  // Scores of one query of `width` signed bytes (-127 to 127) against `count` rows: the exact sum
+  // of query[k] * (value - 128) as a float, times (factor * the row's scale). The rows are those at
+  // `positions`, or `first`, `first` + 1, ... where that is null; they are pushed in this order.
+  void (*screen_bytes)(const std::int8_t* query, float factor, const ByteRows& rows,
+                       const std::uint32_t* positions, std::uint32_t first, std::int64_t count,
+                       ScanBuffer& buffer);
 
   // counts[i * stride + j] += the number of bits that row i of `a` and row j of `b` share, for all
   // pairs of rows of `words` words each, a multiple of 8. Exact below 2^24.

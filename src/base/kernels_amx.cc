@@ -216,7 +216,7 @@ void count_common(const std::uint64_t* a, std::int64_t a_rows, const std::uint64
 
 }  // namespace
 
-const Kernels kAmx = {"amx",  avx512::dot,  avx512::axpy, avx512::scan,
-                      screen, count_common, 1200.0f};
+const Kernels kAmx = {"amx",  avx512::dot,          avx512::axpy, avx512::scan,
+                      screen, avx512::screen_bytes, count_common, 1200.0f};
 
 }  // namespace vitrine::rows

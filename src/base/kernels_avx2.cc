@@ -93,6 +93,67 @@ void scan(const float* queries, int count, const float* panel, std::int64_t widt
   }
 }
 
+__m128i load_16(const void* bytes) { return _mm_loadu_si128(static_cast<const __m128i*>(bytes)); }
+
+// The sum of products of one row; sixteen bits hold a byte with its sign, thirty-two the products
+// of two pairs.
+__m256i byte_products(const std::int8_t* query, const std::uint8_t* row, std::int64_t width) {
+  __m256i sum[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+  for (std::int64_t k = 0; k < width; k += kByteWidth) {
+    for (int half = 0; half < 2; ++half) {
+      const __m256i q = _mm256_cvtepi8_epi16(load_16(query + k + 16 * half));
+      const __m256i v = _mm256_cvtepu8_epi16(load_16(row + k + 16 * half));
+      sum[half] = _mm256_add_epi32(sum[half], _mm256_madd_epi16(q, v));
+    }
+  }
+  return _mm256_add_epi32(sum[0], sum[1]);
+}
+
+// The eight sums of the lanes of eight vectors.
+__m256i fold_each(const __m256i (&v)[8]) {
+  const auto four = [](const __m256i* w) {
+    return _mm256_hadd_epi32(_mm256_hadd_epi32(w[0], w[1]), _mm256_hadd_epi32(w[2], w[3]));
+  };
+  const __m256i a = four(v), b = four(v + 4);
+  return _mm256_add_epi32(_mm256_permute2x128_si256(a, b, 0x20),
+                          _mm256_permute2x128_si256(a, b, 0x31));
+}
+
+void screen_bytes(const std::int8_t* query, float factor, const ByteRows& rows,
+                  const std::uint32_t* positions, std::uint32_t first, std::int64_t count,
+                  ScanBuffer& buffer) {
+  constexpr int kAtOnce = 8, kAhead = 16;
+  std::int32_t offset = 0;  // what the 128 in every value adds
+  for (std::int64_t k = 0; k < rows.width; ++k) offset += 128 * query[k];
+  for (std::int64_t i = 0; i < count; i += kAtOnce) {
+    const int here = static_cast<int>(count - i < kAtOnce ? count - i : kAtOnce);
+    alignas(32) std::uint32_t at[kAtOnce];
+    alignas(32) float scale[kAtOnce], scores[kAtOnce];
+    __m256i sum[kAtOnce];
+    for (int j = 0; j < kAtOnce; ++j) {
+      const std::int64_t place = i + (j < here ? j : here - 1);
+      at[j] = positions == nullptr ? first + static_cast<std::uint32_t>(place) : positions[place];
+      if (positions != nullptr && place + kAhead < count)
+        __builtin_prefetch(rows.values + positions[place + kAhead] * rows.width);
+      scale[j] = rows.scales[at[j]];
+      sum[j] = byte_products(query, rows.values + at[j] * rows.width, rows.width);
+    }
+    const __m256i exact = _mm256_sub_epi32(fold_each(sum), _mm256_set1_epi32(offset));
+    const __m256 score = _mm256_mul_ps(
+        _mm256_cvtepi32_ps(exact), _mm256_mul_ps(_mm256_set1_ps(factor), _mm256_load_ps(scale)));
+    const __m256 above = _mm256_cmp_ps(score, _mm256_set1_ps(buffer.threshold), _CMP_GE_OQ);
+    unsigned reached = static_cast<unsigned>(_mm256_movemask_ps(above)) & ((1u << here) - 1);
+    if (reached == 0) continue;
+    _mm256_store_ps(scores, score);
+    for (; reached != 0; reached &= reached - 1) {
+      const int lane = __builtin_ctz(reached);
+      buffer.positions[buffer.size] = at[lane];
+      buffer.scores[buffer.size++] = scores[lane];
+    }
+    if (buffer.size + kPanel > buffer.capacity) buffer.cut(buffer);
+  }
+}
+
 // The bits of each byte by two look-ups of four bits (Mula, Kurz, Lemire 2018, "Faster population
 // counts using AVX2 instructions", section 2.3).
 __m256i bits_of_bytes(__m256i v) {
@@ -134,6 +195,6 @@ void count_common(const std::uint64_t* a, std::int64_t a_rows, const std::uint64
 
 }  // namespace
 
-const Kernels kAvx2 = {"avx2", dot, axpy, scan, nullptr, count_common, 120.0f};
+const Kernels kAvx2 = {"avx2", dot, axpy, scan, nullptr, screen_bytes, count_common, 120.0f};
 
 }  // namespace vitrine::rows

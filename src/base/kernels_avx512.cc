@@ -1,4 +1,4 @@
-// AVX-512 F, BW, DQ, VL and VPOPCNTDQ (Ice Lake, Zen 4 and later).
+// AVX-512 F, BW, DQ, VL, VPOPCNTDQ and VNNI (Ice Lake, Zen 4 and later).
 #include "base/kernels_avx512.h"
 
 #include <immintrin.h>
@@ -139,7 +139,7 @@ void count_common(const std::uint64_t* a, std::int64_t a_rows, const std::uint64
 
 }  // namespace avx512
 
-const Kernels kAvx512 = {"avx512", avx512::dot,          avx512::axpy, avx512::scan,
-                         nullptr,  avx512::count_common, 500.0f};
+const Kernels kAvx512 = {"avx512", avx512::dot,          avx512::axpy,         avx512::scan,
+                         nullptr,  avx512::screen_bytes, avx512::count_common, 500.0f};
 
 }  // namespace vitrine::rows

@@ -159,7 +159,8 @@ void screen(const std::uint16_t* queries, std::int64_t query_tiles, const std::u
 
 }  // namespace
 
-const Kernels kAvx512Bf16 = {"avx512_bf16", avx512::dot,          avx512::axpy, avx512::scan,
-                             screen,        avx512::count_common, 500.0f};
+const Kernels kAvx512Bf16 = {"avx512_bf16",        avx512::dot, avx512::axpy,
+                             avx512::scan,         screen,      avx512::screen_bytes,
+                             avx512::count_common, 500.0f};
 
 }  // namespace vitrine::rows

@@ -46,6 +46,23 @@ void scan(const float* queries, int count, const float* panel, std::int64_t widt
   }
 }
 
+void screen_bytes(const std::int8_t* query, float factor, const ByteRows& rows,
+                  const std::uint32_t* positions, std::uint32_t first, std::int64_t count,
+                  ScanBuffer& buffer) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::uint32_t position =
+        positions == nullptr ? first + static_cast<std::uint32_t>(i) : positions[i];
+    const std::uint8_t* row = rows.values + position * rows.width;
+    std::int32_t sum = 0;
+    for (std::int64_t k = 0; k < rows.width; ++k) sum += query[k] * (row[k] - 128);
+    const float score = static_cast<float>(sum) * (factor * rows.scales[position]);
+    if (!(score >= buffer.threshold)) continue;
+    buffer.positions[buffer.size] = position;
+    buffer.scores[buffer.size++] = score;
+    if (buffer.size + kPanel > buffer.capacity) buffer.cut(buffer);
+  }
+}
+
 void count_common(const std::uint64_t* a, std::int64_t a_rows, const std::uint64_t* b,
                   std::int64_t b_rows, std::int64_t words, float* counts, std::int64_t stride) {
   for (std::int64_t i = 0; i < a_rows; ++i) {
@@ -61,6 +78,6 @@ void count_common(const std::uint64_t* a, std::int64_t a_rows, const std::uint64
 
 }  // namespace
 
-const Kernels kScalar = {"scalar", dot, axpy, scan, nullptr, count_common, 100.0f};
+const Kernels kScalar = {"scalar", dot, axpy, scan, nullptr, screen_bytes, count_common, 100.0f};
 
 }  // namespace vitrine::rows

@@ -209,6 +209,49 @@ TEST(Kernels, ScreensAreProductsOfBfloat16) {
   if (!any) GTEST_SKIP() << "no row of this processor screens";
 }
 
+// Rows with a scale each, at all positions in order and at some of them.
+void expect_bytes_are_exact(std::int64_t width, std::int64_t count, bool some) {
+  const Random random(static_cast<std::uint64_t>(width + 1000 * count));
+  const auto size = static_cast<std::size_t>(width), rows = static_cast<std::size_t>(count) + 5;
+  std::vector<std::uint8_t> values(rows * size);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<std::uint8_t>(1 + random.below(i, 255));
+  for (std::size_t k = 0; k < size; ++k) values[k] = 255;
+  std::vector<std::int8_t> query(size);
+  for (std::size_t k = 0; k < size; ++k)
+    query[k] = static_cast<std::int8_t>(k < size / 2 ? 127 : 127 - random.below(k, 255));
+  std::vector<float> scales(rows);
+  for (std::size_t i = 0; i < rows; ++i) scales[i] = static_cast<float>(random.uniform(i));
+  std::vector<std::uint32_t> positions;
+  for (std::int64_t i = 0; i < count; ++i)
+    positions.push_back(static_cast<std::uint32_t>(random.fork("at").below(i, rows)));
+  std::vector<std::pair<std::uint32_t, float>> expected;
+  for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(count); ++i) {
+    const std::uint32_t p = some ? positions[i] : 3 + i;
+    std::int64_t sum = 0;
+    for (std::size_t k = 0; k < size; ++k) sum += query[k] * (int{values[p * size + k]} - 128);
+    const float score = static_cast<float>(sum) * (0.37f * scales[p]);
+    if (score >= 10.0f) expected.emplace_back(p, score);
+  }
+  for (const Kernels* row : all_kernels()) {
+    Recorder all(10.0f, 0);
+    row->screen_bytes(query.data(), 0.37f, {values.data(), scales.data(), width},
+                      some ? positions.data() : nullptr, 3, count, all.buffer);
+    all.drain();
+    ASSERT_EQ(all.pushed, expected) << row->name << " " << width << " " << count << " " << some;
+  }
+}
+
+TEST(Kernels, ProductsOfBytesAreExactOnEveryRow) {
+  for (const std::int64_t width : {32, 64, 96, 256, 4096}) {
+    for (const std::int64_t count : {0, 1, 7, 8, 15, 16, 17, 33, 200}) {
+      expect_bytes_are_exact(width, count, false);
+      expect_bytes_are_exact(width, count, true);
+    }
+  }
+  expect_bytes_are_exact(kByteWidthMax, 3, false);
+}
+
 TEST(Kernels, CommonBitsAreExactOnEveryRow) {
   EXPECT_TRUE(rc::check([] {
     const std::int64_t a_rows = *rc::gen::inRange(0, 70), b_rows = *rc::gen::inRange(0, 140);

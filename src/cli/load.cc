@@ -3,17 +3,22 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/tcp.h>
+#include <strings.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
+#include <array>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <mutex>
+#include <span>
 #include <thread>
 
 #include "cli/terminal.h"
@@ -23,129 +28,257 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kAnswerSecondsMax = 10;
+constexpr auto kAnswerMax = std::chrono::seconds(10);
+constexpr auto kSpin = std::chrono::microseconds(200);  // too short to sleep for
 constexpr std::size_t kAnswerBytesMax = 64 << 20;
+constexpr std::size_t kReadBytes = 64 * 1024;
 
-// One keep-alive connection. Reconnects after a failure.
-class Connection {
- public:
-  Connection(const LoadPlan& plan) : plan_(plan) {}
-  ~Connection() { close_socket(); }
+Error failure(std::string_view what) {
+  return Error{Code::kIo, fmt::format("{}: {}", what, std::strerror(errno))};
+}
+
+// One keep-alive connection, its request on the way and as much of the answer as has come.
+struct Connection {
+  int socket = -1;
+  bool busy = false;
+  Clock::time_point due, sent_at;
+  std::string request, answer;
+  std::size_t sent = 0, wanted = 0;  // wanted: bytes of the whole answer, 0 until they are known
+
+  Connection() = default;
+  ~Connection() { shut(); }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // Sends one request and reads its whole answer. Returns the status code, or an error.
-  Result<int> post(const std::string& body) {
-    VT_TRY(connect_socket());
-    request_.clear();
-    fmt::format_to(std::back_inserter(request_),
-                   "POST {} HTTP/1.1\r\nHost: {}:{}\r\nContent-Type: application/json\r\n{}"
-                   "Content-Length: {}\r\n\r\n",
-                   plan_.path, plan_.host, plan_.port,
-                   plan_.key.empty() ? "" : "Authorization: Bearer " + plan_.key + "\r\n",
-                   body.size());
-    request_ += body;
-    auto status = exchange();
-    if (!status.ok()) close_socket();
-    return status;
+  void shut() {
+    if (socket >= 0) close(socket);
+    socket = -1;
   }
 
- private:
-  Status connect_socket() {
-    if (socket_ >= 0) return {};
-    socket_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  Status open(const LoadPlan& plan, int epoll) {
+    socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (socket < 0) return failure("cannot make a socket");
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(plan_.port));
-    inet_pton(AF_INET, plan_.host.c_str(), &address.sin_addr);
+    address.sin_port = htons(static_cast<std::uint16_t>(plan.port));
+    inet_pton(AF_INET, plan.host.c_str(), &address.sin_addr);
     const int on = 1;
-    setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    const timeval limit{kAnswerSecondsMax, 0};
-    setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    if (connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-      Error error{Code::kIo, fmt::format("cannot connect to {}:{}: {}", plan_.host, plan_.port,
-                                         std::strerror(errno))};
-      close_socket();
-      return error;
+    setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLOUT | EPOLLET;
+    event.data.ptr = this;
+    if (connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
+        epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &event) == 0) {
+      return {};
+    }
+    const Error error = failure(fmt::format("cannot connect to {}:{}", plan.host, plan.port));
+    shut();
+    return error;
+  }
+
+  // Sends what the socket takes.
+  Status push() {
+    while (sent < request.size()) {
+      const ssize_t n =
+          send(socket, request.data() + sent, request.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (n < 0 && (errno == EAGAIN || errno == EINTR)) return {};
+      if (n <= 0) return failure("cannot send");
+      sent += static_cast<std::size_t>(n);
     }
     return {};
   }
 
-  void close_socket() {
-    if (socket_ >= 0) close(socket_);
-    socket_ = -1;
-  }
-
-  Result<int> exchange() {
-    for (std::size_t sent = 0; sent < request_.size();) {
-      const ssize_t n = send(socket_, request_.data() + sent, request_.size() - sent, MSG_NOSIGNAL);
-      if (n <= 0) return Error{Code::kIo, fmt::format("cannot send: {}", std::strerror(errno))};
-      sent += static_cast<std::size_t>(n);
-    }
-    answer_.clear();
-    std::size_t wanted = std::string::npos;
-    while (answer_.size() < wanted) {
-      char buffer[16384];
-      const ssize_t n = recv(socket_, buffer, sizeof buffer, 0);
-      if (n <= 0) return Error{Code::kIo, "the server closed the connection or took too long"};
-      answer_.append(buffer, static_cast<std::size_t>(n));
-      if (wanted == std::string::npos) {
-        VT_TRY(wanted, answer_size());
+  // Reads what has come; true when the answer is whole.
+  Result<bool> pull(std::span<char> room) {
+    while (true) {
+      const ssize_t n = recv(socket, room.data(), room.size(), MSG_DONTWAIT);
+      if (n < 0 && errno == EAGAIN) return false;
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return failure("cannot read");
+      if (n == 0) return Error{Code::kIo, "the server closed the connection"};
+      answer.append(room.data(), static_cast<std::size_t>(n));
+      if (wanted == 0) {
+        VT_TRY(wanted, answer_bytes());
       }
-      if (answer_.size() > kAnswerBytesMax)
+      if (wanted != 0 && answer.size() >= wanted) return true;
+      if (answer.size() > kAnswerBytesMax)
         return Error{Code::kExhausted, "the answer is too large"};
     }
-    return std::atoi(answer_.c_str() + std::strlen("HTTP/1.1 "));
   }
 
-  // Header and body together, once the header is there; npos before.
-  Result<std::size_t> answer_size() const {
-    const std::size_t header = answer_.find("\r\n\r\n");
-    if (header == std::string::npos) return std::string::npos;
-    std::string lower = answer_.substr(0, header);
-    for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    const std::size_t at = lower.find("content-length:");
-    if (at == std::string::npos) return Error{Code::kCorrupt, "an answer without Content-Length"};
-    return header + 4 +
-           std::strtoull(lower.c_str() + at + std::strlen("content-length:"), nullptr, 10);
+  // Header and body together, once the header is there; 0 before.
+  Result<std::size_t> answer_bytes() const {
+    const std::size_t header = answer.find("\r\n\r\n");
+    if (header == std::string::npos) return std::size_t{0};
+    constexpr std::string_view kLength = "\r\nContent-Length:";
+    for (std::size_t line = answer.find("\r\n"); line < header;
+         line = answer.find("\r\n", line + 2)) {
+      if (strncasecmp(answer.data() + line, kLength.data(), kLength.size()) != 0) continue;
+      return header + 4 + std::strtoull(answer.data() + line + kLength.size(), nullptr, 10);
+    }
+    return Error{Code::kCorrupt, "an answer without Content-Length"};
+  }
+
+  int status() const { return std::atoi(answer.c_str() + std::strlen("HTTP/1.1 ")); }
+};
+
+// One thread's share of the load: every plan.threads-th request.
+class Client {
+ public:
+  Client(const LoadPlan& plan, int thread, Clock::time_point start)
+      : plan_(plan),
+        start_(start),
+        end_(start + std::chrono::duration_cast<Clock::duration>(
+                         std::chrono::duration<double>(plan.seconds))),
+        next_(static_cast<std::uint64_t>(thread)),
+        connections_(static_cast<std::size_t>((plan.connections + plan.threads - 1 - thread) /
+                                              plan.threads)),
+        room_(kReadBytes),
+        epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+    head_ = fmt::format("{} {} HTTP/1.1\r\nHost: {}:{}\r\n{}", plan.body ? "POST" : "GET",
+                        plan.path, plan.host, plan.port,
+                        plan.key.empty() ? "" : "Authorization: Bearer " + plan.key + "\r\n");
+    if (plan.body) head_ += "Content-Type: application/json\r\nContent-Length: ";
+    for (Connection& connection : connections_) idle_.push_back(&connection);
+  }
+  ~Client() { close(epoll_); }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  LoadResult run() {
+    while (!interrupted()) {
+      const auto now = Clock::now();
+      while (!idle_.empty() && due() <= now && now < end_) start_one(now);
+      if (now >= end_ && idle_.size() == connections_.size()) break;
+      wait(now);
+    }
+    if (plan_.rate > 0) {
+      for (; due() < end_; next_ += step()) ++result_.unsent;
+    }
+    timespec cpu{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+    result_.cpu_s = static_cast<double>(cpu.tv_sec) + 1e-9 * static_cast<double>(cpu.tv_nsec);
+    return std::move(result_);
+  }
+
+ private:
+  std::uint64_t step() const { return static_cast<std::uint64_t>(plan_.threads); }
+  Clock::time_point due() const {
+    if (plan_.rate <= 0) return start_;
+    return start_ + std::chrono::duration_cast<Clock::duration>(
+                        std::chrono::duration<double>(static_cast<double>(next_) / plan_.rate));
+  }
+
+  void start_one(Clock::time_point now) {
+    Connection& c = *idle_.back();
+    idle_.pop_back();
+    c.busy = true;
+    c.due = plan_.rate > 0 ? due() : now;
+    c.sent_at = now;
+    c.request = head_;
+    if (plan_.body) {
+      const std::string body = plan_.body(next_);
+      c.request += std::to_string(body.size());
+      c.request += "\r\n\r\n";
+      c.request += body;
+    } else {
+      c.request += "\r\n";
+    }
+    next_ += step();
+    c.answer.clear();
+    c.sent = c.wanted = 0;
+    Status status = c.socket >= 0 ? Status() : c.open(plan_, epoll_);
+    if (status.ok()) status = c.push();
+    if (!status.ok()) fail(c, status.error().message);
+  }
+
+  // Sleeps until an answer comes or a request is due; very short waits are spent looking.
+  void wait(Clock::time_point now) {
+    auto until = now + std::chrono::milliseconds(100);
+    if (now < end_) until = std::min(until, end_);
+    if (!idle_.empty() && now < end_) until = std::min(until, due());
+    const auto left = std::max(until - now, Clock::duration(0));
+    timespec limit{};
+    if (left > kSpin) {
+      const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(left - kSpin / 2);
+      limit.tv_nsec = static_cast<long>(ns.count());
+    }
+    std::array<epoll_event, 64> events;
+    const int count = epoll_pwait2(epoll_, events.data(), events.size(), &limit, nullptr);
+    for (int i = 0; i < count; ++i) {
+      advance(*static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr));
+    }
+    if (now - looked_ > std::chrono::seconds(1)) give_up(now);
+  }
+
+  void advance(Connection& c) {
+    if (c.socket < 0) return;
+    if (!c.busy) {  // nothing is asked: the server has closed it, or this is the edge of opening
+      char byte;
+      if (recv(c.socket, &byte, 1, MSG_DONTWAIT) == 0) c.shut();
+      return;
+    }
+    const Status pushed = c.push();
+    if (!pushed.ok()) return fail(c, pushed.error().message);
+    const auto whole = c.pull(room_);
+    if (!whole.ok()) return fail(c, whole.error().message);
+    if (*whole) finish(c);
+  }
+
+  void finish(Connection& c) {
+    const int status = c.status();
+    if (status == 429 || status == 503) {
+      ++result_.refused;
+    } else if (status >= 400) {
+      ++result_.failed;
+      if (result_.first_failure.empty()) {
+        result_.first_failure = fmt::format("status {}: {}", status,
+                                            c.answer.substr(c.answer.find("\r\n\r\n") + 4, 200));
+      }
+    } else {
+      ++result_.answered;
+      const std::chrono::duration<double, std::milli> latency = Clock::now() - c.due;
+      result_.latency_ms.push_back(latency.count());
+    }
+    c.busy = false;
+    idle_.push_back(&c);
+  }
+
+  void fail(Connection& c, const std::string& message) {
+    ++result_.failed;
+    if (result_.first_failure.empty()) result_.first_failure = message;
+    c.shut();
+    c.busy = false;
+    idle_.push_back(&c);
+  }
+
+  void give_up(Clock::time_point now) {
+    looked_ = now;
+    for (Connection& c : connections_) {
+      if (c.busy && now - c.sent_at > kAnswerMax) fail(c, "the server took too long");
+    }
   }
 
   const LoadPlan& plan_;
-  int socket_ = -1;
-  std::string request_, answer_;
+  const Clock::time_point start_, end_;
+  std::uint64_t next_;  // request
+  std::string head_;    // of every request, up to its length
+  std::vector<Connection> connections_;
+  std::vector<Connection*> idle_;
+  std::vector<char> room_;
+  const int epoll_;
+  Clock::time_point looked_ = start_;
+  LoadResult result_;
 };
 
-struct Shared {
-  std::atomic<std::uint64_t> next{0};
-  std::mutex mutex;
-  LoadResult result;
-};
-
-void work(const LoadPlan& plan, std::uint64_t total, Clock::time_point start, Shared& shared) {
-  Connection connection(plan);
-  std::vector<double> latencies;
-  std::uint64_t failed = 0;
-  std::string failure;
-  for (auto i = shared.next.fetch_add(1); i < total && !interrupted();
-       i = shared.next.fetch_add(1)) {
-    const std::string body = plan.body(i);
-    const auto due = start + std::chrono::duration_cast<Clock::duration>(
-                                 std::chrono::duration<double>(static_cast<double>(i) / plan.rate));
-    std::this_thread::sleep_until(due);
-    const auto status = connection.post(body);
-    latencies.push_back(std::chrono::duration<double, std::milli>(Clock::now() - due).count());
-    if (!status.ok() || *status >= 400) {
-      ++failed;
-      if (failure.empty())
-        failure = status.ok() ? fmt::format("status {}", *status) : status.error().message;
-    }
-  }
-  std::lock_guard lock(shared.mutex);
-  LoadResult& result = shared.result;
-  result.requests += latencies.size();
-  result.failed += failed;
-  result.latency_ms.insert(result.latency_ms.end(), latencies.begin(), latencies.end());
-  if (result.first_failure.empty()) result.first_failure = failure;
+void add(LoadResult& sum, LoadResult&& part) {
+  sum.answered += part.answered;
+  sum.refused += part.refused;
+  sum.failed += part.failed;
+  sum.unsent += part.unsent;
+  sum.cpu_s += part.cpu_s;
+  sum.latency_ms.insert(sum.latency_ms.end(), part.latency_ms.begin(), part.latency_ms.end());
+  if (sum.first_failure.empty()) sum.first_failure = std::move(part.first_failure);
 }
 
 }  // namespace
@@ -161,15 +294,19 @@ Result<LoadResult> run_load(const LoadPlan& plan) {
     return Error{Code::kInvalid,
                  "load is only sent to this machine's own loopback addresses (127.*)"};
   }
-  Shared shared;
-  const auto total = static_cast<std::uint64_t>(std::ceil(plan.rate * plan.seconds));
   const auto start = Clock::now() + std::chrono::milliseconds(20);
+  LoadResult result;
+  std::mutex mutex;
   std::vector<std::thread> threads;
-  for (int i = 0; i < plan.connections; ++i) {
-    threads.emplace_back([&] { work(plan, total, start, shared); });
+  for (int t = 0; t < plan.threads; ++t) {
+    threads.emplace_back([&, t] {
+      Client client(plan, t, start);
+      LoadResult part = client.run();
+      std::lock_guard lock(mutex);
+      add(result, std::move(part));
+    });
   }
   for (std::thread& thread : threads) thread.join();
-  LoadResult result = std::move(shared.result);
   result.elapsed_s = std::chrono::duration<double>(Clock::now() - start).count();
   std::sort(result.latency_ms.begin(), result.latency_ms.end());
   return result;

@@ -10,6 +10,22 @@
 #include <numeric>
 
 namespace vitrine {
+std::size_t take_interest_back(std::span<HistoryEvent> row) {
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    if (row[i].weight >= 0) continue;
+    float left = -row[i].weight;
+    for (std::size_t j = i; j-- > 0 && left > 0;) {
+      if (row[j].item != row[i].item || !(row[j].weight > 0)) continue;
+      const float taken = std::min(left, row[j].weight);
+      row[j].weight -= taken;
+      left -= taken;
+    }
+  }
+  const auto end = std::remove_if(row.begin(), row.end(),
+                                  [](const HistoryEvent& event) { return !(event.weight > 0); });
+  return static_cast<std::size_t>(end - row.begin());
+}
+
 namespace {
 
 constexpr std::uint32_t kNone = EventTable::kNone;
@@ -78,24 +94,6 @@ HistoryEvent history_event(const EventTable& events, const CleanView& view, std:
     event.value = view.quantity[i];
   event.group = ids ? (*ids)[e] : kNone;  // renumbered once the row is in order
   return event;
-}
-
-// Events of a negative weight take it out of the latest events of their item before them, and
-// leave. How many events remain, in order at the front.
-std::size_t take_interest_back(std::span<HistoryEvent> row) {
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    if (row[i].weight >= 0) continue;
-    float left = -row[i].weight;
-    for (std::size_t j = i; j-- > 0 && left > 0;) {
-      if (row[j].item != row[i].item || !(row[j].weight > 0)) continue;
-      const float taken = std::min(left, row[j].weight);
-      row[j].weight -= taken;
-      left -= taken;
-    }
-  }
-  const auto end = std::remove_if(row.begin(), row.end(),
-                                  [](const HistoryEvent& event) { return !(event.weight > 0); });
-  return static_cast<std::size_t>(end - row.begin());
 }
 
 // Orders one row by time and numbers its groups; `group` holds the group's id until then. How many

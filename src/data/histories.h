@@ -46,6 +46,10 @@ using EventWeights = std::array<float, 256>;
 // kInvalid when an option is malformed, naming it.
 Result<EventWeights> event_weights(const HistoryOptions& options, const EventTypes& types);
 
+// Orders nothing: of events in time order, those of a negative weight take it out of the latest
+// events of their item before them, and leave. How many remain, in order at the front.
+std::size_t take_interest_back(std::span<HistoryEvent> row);
+
 // Immutable. Row r holds events [offsets[r], offsets[r+1]), ordered by time, ties by log order;
 // events without time come before the others, in log order. `group` counts from 0 within a row:
 // neighbours with the same order (or session) id share one, neighbours without id do when the pause

@@ -65,7 +65,7 @@ class Question {
   }
 
   const Pinned& pinned() const { return pinned_; }
-  const PlacementSources& sources() const { return sources_; }
+  const PlacementSources& sources() const { return *sources_; }
   const Query& query() const { return query_; }
   bool degraded() const { return pinned_.serving == nullptr; }
   const Bitmap& allowed() const {
@@ -82,8 +82,8 @@ class Question {
     out.excluded = excluded_;
     out.n = request_.n;
     out.explain = request_.explain;
-    out.fallback = sources_.fallback;
-    if (sources_.fallback != nullptr) out.fallback_name = sources_.fallback_name;
+    out.fallback = sources_->fallback;
+    if (sources_->fallback != nullptr) out.fallback_name = sources_->fallback_name;
     return out;
   }
 
@@ -93,17 +93,16 @@ class Question {
   Status find_history() {
     const Vocabulary& vocabulary = pinned_.live->vocabulary();
     if (!request_.user.empty()) query_.user = vocabulary.user(request_.user);
-    if (query_.user) {
-      VT_TRY(history_, pinned_.live->people().history({*query_.user, {}}));
-    } else if (!request_.session.empty()) {
-      VT_TRY(history_, pinned_.live->people().history({kNoUser, request_.session}));
-    }
+    Person person{kNoUser, request_.session};
+    if (query_.user) person = {*query_.user, {}};
+    VT_TRY(history_, pinned_.live->people().history(person));
+    VT_TRY(excluded_, pinned_.live->people().unwanted(person));
     query_.now = wall_clock();
     std::uint32_t group = history_.empty() ? 0 : history_.back().group + 1;
     for (const Event& event : request_.history) {
       const auto item = vocabulary.item(event.item);
       const float weight = state_.weights[static_cast<std::size_t>(event.type)];
-      if (!item || weight == 0) continue;
+      if (!item || !(weight > 0)) continue;
       history_.push_back(
           {*item, event.type, 1, weight, event.time == kNoTime ? query_.now : event.time, group});
     }
@@ -125,8 +124,8 @@ class Question {
     query_.context = &context_;
   }
 
-  // What was asked to be left out, what is being looked at or lies in the cart, and, under the
-  // repeat policy, what the person has.
+  // What the person does not want, what was asked to be left out, what is being looked at or lies
+  // in the cart, and, under the repeat policy, what the person has.
   void find_excluded() {
     for (const std::string& id : request_.exclude) {
       if (const auto item = pinned_.live->vocabulary().item(id)) excluded_.push_back(*item);
@@ -148,18 +147,19 @@ class Question {
     const auto known = pinned_.serving->placements.find(request_.placement);
     VT_CHECK(known != pinned_.serving->placements.end());
     if (request_.models.empty()) {
-      sources_ = known->second;
+      sources_ = &known->second;
       return {};
     }
     PlacementOptions named = *placement_;
     named.models = request_.models;
-    sources_ = placement_sources(*pinned_.serving->snapshot, named);
-    if (sources_.missing.empty()) return {};
+    named_ = placement_sources(*pinned_.serving->snapshot, named);
+    sources_ = &named_;
+    if (named_.missing.empty()) return {};
     std::vector<std::string_view> names;
     for (const NamedModel& model : pinned_.serving->snapshot->models) names.push_back(model.name);
     std::string text = "snapshot " + pinned_.serving->snapshot->manifest.name + " has no model '" +
-                       sources_.missing.front() + "'";
-    const std::string_view near = nearest(sources_.missing.front(), names);
+                       named_.missing.front() + "'";
+    const std::string_view near = nearest(named_.missing.front(), names);
     if (!near.empty()) text += "; did you mean '" + std::string(near) + "'?";
     return Error{Code::kInvalid, std::move(text)};
   }
@@ -172,7 +172,8 @@ class Question {
   Context context_;
   std::vector<ItemIndex> excluded_;
   std::shared_ptr<const Bitmap> category_mask_;
-  PlacementSources sources_;
+  const PlacementSources* sources_ = &named_;
+  PlacementSources named_;  // by the request
   Query query_;
 };
 

@@ -26,7 +26,7 @@ struct Kept {
   float quantity = 1;  // pieces of a purchase or cart that have not come back
   EventType type = EventType::kView;
   bool counts_pieces = false;  // the value is the quantity
-  std::uint16_t purchase = 0;  // 16 bits of the hash of its order; 0: none
+  std::uint8_t unused[2] = {};
 };
 static_assert(sizeof(Kept) == 32);
 

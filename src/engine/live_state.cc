@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 
@@ -30,19 +31,14 @@ PersonKey key_of(const Person& person) {
   return {hash.low64, hash.high64 | (std::uint64_t{1} << 63)};
 }
 
-std::uint16_t short_hash(std::string_view text) {
-  return static_cast<std::uint16_t>(text.empty() ? 0 : hash_text(text) >> 16 | 1);
-}
-
 bool is_nobody(const Person& person) { return person.user == kNoUser && person.session.empty(); }
 
-bool is_return(const Event& event) {
-  return event.type == EventType::kReturn ||
-         (event.type == EventType::kPurchase && event.quantity < 0);
-}
-// Takes pieces of earlier events back, and enters no history.
-bool undoes(const Event& event) {
-  return is_return(event) || event.type == EventType::kRemoveFromCart;
+// What an event undoes: a return purchases, a removal carts; others nothing.
+std::optional<EventType> undone_by(const Event& event) {
+  if (event.type == EventType::kReturn) return EventType::kPurchase;
+  if (event.type == EventType::kPurchase && event.quantity < 0) return EventType::kPurchase;
+  if (event.type == EventType::kRemoveFromCart) return EventType::kCart;
+  return std::nullopt;
 }
 
 // A time from the future (a wrong clock) would stand behind everything that comes, and move the
@@ -134,20 +130,18 @@ Kept LiveState::Impl::keep(std::uint64_t sequence, const Event& event, ItemIndex
   kept.quantity = std::isfinite(event.quantity) ? static_cast<float>(event.quantity) : 1;
   kept.value = kept.counts_pieces ? kept.quantity : static_cast<float>(event.value);
   kept.type = event.type;
-  kept.purchase = short_hash(event.order);
   return kept;
 }
 
-// As cleaning nets returns, and removals from a cart: out of the latest purchases (carts) of the
-// item that are not later, one after another.
+// As cleaning nets returns and removals: out of the latest purchases (or carts) of the item that
+// are not later, one after another.
 void LiveState::Impl::take_back(Persons& persons, PersonEntry& entry, const Event& event,
-                                ItemIndex item, std::string_view region) {
-  const EventType done = is_return(event) ? EventType::kPurchase : EventType::kCart;
+                                EventType undone, ItemIndex item, std::string_view region) {
   const Timestamp time = believable_time(event);
   float left = std::isnan(event.quantity) ? 1 : static_cast<float>(std::abs(event.quantity));
   for (std::size_t i = entry.size; i-- > 0 && left > 0;) {
     Kept& kept = entry.kept[i];
-    if (kept.type != done || kept.item != item || kept.time > time || !(kept.quantity > 0))
+    if (kept.type != undone || kept.item != item || kept.time > time || !(kept.quantity > 0))
       continue;
     const float taken = std::min(left, kept.quantity);
     left -= taken;
@@ -159,78 +153,59 @@ void LiveState::Impl::take_back(Persons& persons, PersonEntry& entry, const Even
   }
 }
 
-// A return without item: all that is left of the order, as far as it is not later.
+// What is left of an order that came back whole.
 void LiveState::Impl::take_order_back(Persons& persons, PersonEntry& entry, const Event& event,
                                       std::string_view region) {
   const Timestamp time = believable_time(event);
+  const std::uint32_t order = hash_text(event.order);
   for (std::size_t i = entry.size; i-- > 0;) {
-    const Kept kept = entry.kept[i];
-    const bool of_it = kept.type == EventType::kPurchase &&
-                       kept.purchase == short_hash(event.order) &&
-                       (group_by != "order" || kept.join == hash_text(event.order));
-    if (!of_it || kept.time > time || !(kept.quantity > 0)) continue;
+    const Kept& kept = entry.kept[i];
+    if (kept.type != EventType::kPurchase || kept.join != order || kept.time > time) continue;
+    if (!(kept.quantity > 0)) continue;
     counts.add(kept.item, kept.time, -weight(kept.type), region);
     persons.remove(entry, i);
   }
-}
-
-namespace {
-
-// As build_histories() does: an event of a negative weight takes it out of the latest events of the
-// item before it. Those with nothing left stay, with a weight that is not above 0.
-void take_interest_back(std::span<HistoryEvent> events) {
-  for (std::size_t i = 0; i < events.size(); ++i) {
-    float left = -events[i].weight;
-    for (std::size_t j = i; j-- > 0 && left > 0;) {
-      if (events[j].item != events[i].item || !(events[j].weight > 0)) continue;
-      const float taken = std::min(left, events[j].weight);
-      events[j].weight -= taken;
-      left -= taken;
-    }
-  }
-}
-
-}  // namespace
-
-// What negative weights left of the person's interest in an item.
-float LiveState::Impl::interest(const PersonEntry& entry, ItemIndex item) const {
-  std::vector<HistoryEvent> events;
-  for (const Kept& kept : entry.events())
-    if (kept.item == item) events.push_back({item, kept.type, 1, weight(kept.type), kept.time, 0});
-  take_interest_back(events);
-  float sum = 0;
-  for (const HistoryEvent& event : events) sum += std::max(0.0F, event.weight);
-  return sum;
 }
 
 std::vector<HistoryEvent> LiveState::Impl::copy(const PersonEntry& entry) const {
   const std::size_t size = std::min<std::size_t>(entry.size, limits.history);
   const Kept* kept = entry.kept + (entry.size - size);
   std::vector<HistoryEvent> history(size);
-  std::uint32_t group = 0;
-  bool takes = false;
+  bool takes_back = false;
   for (std::size_t i = 0; i < size; ++i) {
-    const float its = weight(kept[i].type);
-    takes |= its < 0;
-    history[i] = {kept[i].item, kept[i].type, kept[i].value, its, kept[i].time, 0};
+    const float weighs = weight(kept[i].type);
+    takes_back |= weighs < 0;
+    history[i] = {kept[i].item, kept[i].type, kept[i].value, weighs, kept[i].time, kept[i].join};
   }
-  if (takes) take_interest_back(history);
-  std::size_t end = 0, before = 0;  // of the events that stay; the place of the latest of them
-  for (std::size_t i = 0; i < size; ++i) {
-    if (!(history[i].weight > 0)) continue;
-    if (end > 0) {
+  if (takes_back) history.resize(take_interest_back(history));
+  // Until here `group` was what joins neighbours.
+  std::uint32_t group = 0, join_before = 0;
+  for (std::size_t i = 0; i < history.size(); ++i) {
+    const std::uint32_t join = history[i].group;
+    if (i > 0) {
       // Unsigned: the distance of two extreme times overflows the signed type.
-      const std::uint64_t pause =
-          static_cast<std::uint64_t>(kept[i].time) - static_cast<std::uint64_t>(kept[before].time);
-      const bool near = kept[before].time != kNoTime && pause <= gap;
-      if (kept[i].join != kept[before].join || (kept[i].join == 0 && !near)) ++group;
+      const std::uint64_t pause = static_cast<std::uint64_t>(history[i].time) -
+                                  static_cast<std::uint64_t>(history[i - 1].time);
+      const bool near = history[i - 1].time != kNoTime && pause <= gap;
+      if (join != join_before || (join == 0 && !near)) ++group;
     }
-    history[end] = history[i];
-    history[end++].group = group;
-    before = i;
+    join_before = join;
+    history[i].group = group;
   }
-  history.resize(end);
   return history;
+}
+
+// Items whose latest event is a negative one.
+std::vector<ItemIndex> LiveState::Impl::unwanted(const PersonEntry& entry) const {
+  std::vector<ItemIndex> items;
+  for (std::size_t i = entry.size; i-- > 0;) {
+    if (!(weight(entry.kept[i].type) < 0)) continue;
+    const ItemIndex item = entry.kept[i].item;
+    const auto newer = entry.events().subspan(i + 1);
+    if (std::none_of(newer.begin(), newer.end(), [&](const Kept& k) { return k.item == item; }))
+      items.push_back(item);
+  }
+  return items;
 }
 
 LiveState::LiveState(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -250,28 +225,26 @@ Result<std::unique_ptr<LiveState>> LiveState::open(const HistoryOptions& options
 // Everything of one event but the state's sequence. The shard is locked to write.
 Status LiveState::Impl::fold(LiveShard& shard, const PersonKey& key, std::uint64_t sequence,
                              const Event& event, ItemIndex item, std::string_view region) {
-  const bool back = undoes(event);
+  const std::optional<EventType> undone = undone_by(event);
   VT_TRY(PersonEntry * entry, bring(shard, key));
-  if (entry == nullptr && back) return {};
+  if (entry == nullptr && undone) return {};
   if (entry == nullptr) {
     entry = &shard.persons.add(key, {});
     entry->saved = shard.round;
   }
   shard.preserve(*entry);
-  if (back && item == kNoItem) {
+  if (undone && item == kNoItem) {
     take_order_back(shard.persons, *entry, event, region);
-  } else if (back) {
-    take_back(shard.persons, *entry, event, item, region);
+  } else if (undone) {
+    take_back(shard.persons, *entry, event, *undone, item, region);
   } else {
     const Kept kept = keep(sequence, event, item);
-    const float its = weight(event.type);
-    const float before = its < 0 ? interest(*entry, item) : 0;
     shard.persons.insert(*entry, kept);
-    counts.add(item, kept.time, its < 0 ? interest(*entry, item) - before : its, region);
     // A quarter over the limit at most: dropping the oldest one by one would move all others each
     // time.
     if (entry->size > limits.history + limits.history / 4)
       shard.persons.keep_latest(*entry, limits.history);
+    if (weight(kept.type) > 0) counts.add(item, kept.time, weight(kept.type), region);
   }
   entry->dirty = true;
   entry->used.store(true, std::memory_order_relaxed);
@@ -279,15 +252,13 @@ Status LiveState::Impl::fold(LiveShard& shard, const PersonKey& key, std::uint64
   return {};
 }
 
-bool LiveState::Impl::matters(const Event& event, ItemIndex item) const {
-  if (item == kNoItem) return is_return(event) && !event.order.empty();
-  return undoes(event) || weight(event.type) != 0;
-}
-
 Status LiveState::apply(std::uint64_t sequence, const Event& event, const Person& person,
                         ItemIndex item, std::string_view region) {
   if (sequence <= this->sequence()) return {};
-  if (!is_nobody(person) && impl_->matters(event, item)) {
+  const bool order = event.type == EventType::kReturn && item == kNoItem && !event.order.empty() &&
+                     impl_->group_by == "order";
+  const bool counts = item != kNoItem && (undone_by(event) || impl_->weight(event.type) != 0);
+  if ((counts || order) && !is_nobody(person)) {
     const PersonKey key = key_of(person);
     LiveShard& shard = impl_->shard(key);
     const std::unique_lock lock(shard.mutex);
@@ -316,6 +287,24 @@ Result<std::vector<HistoryEvent>> LiveState::history(const Person& person) const
   auto history = impl_->copy(*entry);
   impl_->make_room(shard, key);
   return history;
+}
+
+Result<std::vector<ItemIndex>> LiveState::unwanted(const Person& person) const {
+  if (is_nobody(person)) return std::vector<ItemIndex>();
+  const PersonKey key = key_of(person);
+  LiveShard& shard = impl_->shard(key);
+  {
+    const std::shared_lock lock(shard.mutex);
+    const PersonEntry* entry = shard.persons.find(key);
+    if (entry != nullptr) return impl_->unwanted(*entry);
+    if (!shard.stored) return std::vector<ItemIndex>();
+  }
+  const std::unique_lock lock(shard.mutex);
+  VT_TRY(const PersonEntry* entry, impl_->bring(shard, key));
+  if (entry == nullptr) return std::vector<ItemIndex>();
+  auto items = impl_->unwanted(*entry);
+  impl_->make_room(shard, key);
+  return items;
 }
 
 Status LiveState::erase(const Person& person) {

@@ -58,9 +58,10 @@ class LiveState {
   // Folds one event of the log in. Sequences rise from call to call; one that is not above the last
   // is ignored, so that folding again changes nothing. An event enters the history by its time and
   // its weight as in build_histories(); a return takes its pieces out of the person's latest
-  // purchases of the item that are not later than it. An error is the state store's: the event is
-  // counted all the same, nothing is lost, but memory stays above its limit.
-  // `region`: where it counts as well; empty: nowhere.
+  // purchases of the item that are not later than it, or all that is left of the order it names
+  // (where histories.group_by is "order"; else training alone does), and a removal from the cart
+  // out of the carts. An error is the state store's: the event is counted all the same, nothing is
+  // lost, but memory stays above its limit. `region`: where it counts as well; empty: nowhere.
   Status apply(std::uint64_t sequence, const Event& event, const Person& person, ItemIndex item,
                std::string_view region = {});
   std::uint64_t sequence() const { return sequence_.load(std::memory_order_acquire); }
@@ -68,6 +69,8 @@ class LiveState {
   // The person's latest events in time order, groups as in Histories, numbered from 0. Empty for
   // somebody unknown. An error is the state store's.
   Result<std::vector<HistoryEvent>> history(const Person& person) const;
+  // Items that the person does not want to see: the latest event of each has a negative weight.
+  Result<std::vector<ItemIndex>> unwanted(const Person& person) const;
   // Forgets the person's events. Counts of items stay: they name nobody.
   Status erase(const Person& person);
 

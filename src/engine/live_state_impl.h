@@ -44,14 +44,13 @@ struct LiveState::Impl {
   Status fold(LiveShard& shard, const PersonKey& key, std::uint64_t sequence, const Event& event,
               ItemIndex item, std::string_view region);
   Kept keep(std::uint64_t sequence, const Event& event, ItemIndex item) const;
-  void take_back(Persons& persons, PersonEntry& entry, const Event& event, ItemIndex item,
-                 std::string_view region);
+  void take_back(Persons& persons, PersonEntry& entry, const Event& event, EventType undone,
+                 ItemIndex item, std::string_view region);
   void take_order_back(Persons& persons, PersonEntry& entry, const Event& event,
                        std::string_view region);
-  float interest(const PersonEntry& entry, ItemIndex item) const;
-  bool matters(const Event& event, ItemIndex item) const;
   float weight(EventType type) const { return weights[static_cast<std::size_t>(type)]; }
   std::vector<HistoryEvent> copy(const PersonEntry& entry) const;
+  std::vector<ItemIndex> unwanted(const PersonEntry& entry) const;
 
   StateStore& store;
   const LiveLimits limits;

@@ -85,17 +85,14 @@ void expect_same(std::span<const HistoryEvent> live, std::span<const HistoryEven
 
 // Events of a few users and sessions; in the order of their times when returns are among them,
 // because the live state nets a return when it hears of it.
-std::vector<Event> any_events(bool returns) {
+// Returns of whole orders only with `orders`.
+std::vector<Event> any_events(bool returns, bool orders) {
   std::vector<Event> events;
   Timestamp clock = kStart;
   const auto count = *rc::gen::inRange(0, 120);
-  // Cleaning takes whole orders back after all single items, and what was bought at that very
-  // moment with them; the live state as it hears of them.
-  const bool orders = *rc::gen::arbitrary<bool>();
   for (int i = 0; i < count; ++i) {
     const auto pick = [](int n) { return std::to_string(*rc::gen::inRange(0, n)); };
     Event event;
-    clock += orders ? 1 : 0;
     clock += *rc::gen::element<Timestamp>(0, 1000, 40 * 60 * 1000, 2 * kDay);
     event.time = returns ? clock : *rc::gen::element(kNoTime, clock, kStart + kDay, kStart);
     if (*rc::gen::inRange(0, 4) > 0) event.user = "u" + pick(3);
@@ -103,23 +100,16 @@ std::vector<Event> any_events(bool returns) {
     if (*rc::gen::arbitrary<bool>()) event.order = "o" + pick(3);
     event.item = "i" + pick(4);
     event.type = *rc::gen::element(EventType::kView, EventType::kPurchase, EventType::kPurchase,
-                                   EventType::kImpression, EventType::kRating);
+                                   EventType::kImpression, EventType::kRating, EventType::kCart,
+                                   EventType::kHide, EventType::kDislike);
     if (event.type == EventType::kRating) event.value = *rc::gen::inRange(1, 6);
     if (*rc::gen::arbitrary<bool>()) event.quantity = *rc::gen::inRange(0, 5);
-    if (!returns && *rc::gen::inRange(0, 6) == 0)
-      event.type = *rc::gen::element(EventType::kHide, EventType::kDislike, EventType::kReport);
-    if (returns && *rc::gen::inRange(0, 6) == 0) {
+    if (returns && *rc::gen::inRange(0, 5) == 0) {
       event.type =
-          *rc::gen::element(EventType::kCart, EventType::kCart, EventType::kRemoveFromCart);
-      event.quantity = *rc::gen::inRange(1, 4);
-    }
-    if (!returns || *rc::gen::inRange(0, 5) > 0) {
-    } else if (orders) {
-      event.type = event.order.empty() ? EventType::kPurchase : EventType::kReturn;
-      if (!event.order.empty()) event.item.clear();
-    } else {
-      event.type = *rc::gen::element(EventType::kReturn, EventType::kPurchase);
+          *rc::gen::element(EventType::kReturn, EventType::kPurchase, EventType::kRemoveFromCart);
       event.quantity = -*rc::gen::inRange(1, 6);
+      const bool whole = event.type == EventType::kReturn && !event.order.empty();
+      if (whole && orders && *rc::gen::arbitrary<bool>()) event.item.clear();
     }
     events.push_back(event);
   }
@@ -129,10 +119,10 @@ std::vector<Event> any_events(bool returns) {
 void agrees_with_training(bool returns) {
   HistoryOptions options;
   options.group_by = *rc::gen::element<std::string>("order", "session", "gap");
-  options.weights = {"view=0.2", "dislike=-0.7", "hide=-2"};
+  options.weights = {"view=0.2", "dislike=-0.5"};
   // Little memory: persons go to the store and come back all the time.
   Shop shop(options, {300, *rc::gen::element<std::uint64_t>(0, 64 * 400, 1 << 30)});
-  const auto events = any_events(returns);
+  const auto events = any_events(returns, options.group_by == "order");
   for (const Event& event : events) shop.tell(event);
   const Histories histories = shop.trained();
   std::vector<std::size_t> rows;
@@ -155,6 +145,19 @@ TEST(LiveState, IsWhatTrainingSees) {
 
 TEST(LiveState, NetsReturnsAsCleaningDoes) {
   EXPECT_TRUE(rc::check([] { agrees_with_training(true); }));
+}
+
+TEST(LiveState, WhatWasHiddenIsUnwantedUntilItIsTakenUpAgain) {
+  Shop shop({}, {300, 1 << 30});
+  shop.tell(event_of(EventType::kView, "u", "a", kStart));
+  shop.tell(event_of(EventType::kHide, "u", "a", kStart + 1));
+  shop.tell(event_of(EventType::kDislike, "u", "b", kStart + 2));
+  shop.tell(event_of(EventType::kView, "u", "c", kStart + 3));
+  const Person u{*shop.vocabulary_.user("u"), ""};
+  EXPECT_EQ(shop.live_->unwanted(u)->size(), 2U);
+  EXPECT_EQ(shop.items("u"), (std::vector<std::string>{"c"}));
+  shop.tell(event_of(EventType::kClick, "u", "a", kStart + 4));
+  EXPECT_EQ(*shop.live_->unwanted(u), (std::vector<ItemIndex>{*shop.vocabulary_.item("b")}));
 }
 
 TEST(LiveState, KeepsTheLatestAndIgnoresRepeats) {

@@ -35,6 +35,8 @@ PackedItems::PackedItems(MatrixView<const float> items, const Kernels& kernels)
   } else {
     fill_panels(items);
   }
+  if (finite && width_ > 0 && width_ <= kByteWidthMax) fill_bytes(items);
+  find_places();
 }
 
 PackedItems::PackedItems(MatrixView<const float> items, std::span<const ItemIndex> names,
@@ -42,6 +44,12 @@ PackedItems::PackedItems(MatrixView<const float> items, std::span<const ItemInde
     : PackedItems(items, kernels) {
   VT_CHECK(static_cast<std::int64_t>(names.size()) == items.rows);
   for (ItemIndex& item : order_) item = names[raw(item)];
+  find_places();
+}
+
+ExactRows PackedItems::exact() const {
+  return {data_.data(), width_,        width_,
+          items_,       order_.data(), screens() ? ExactRows::kRows : ExactRows::kPanels};
 }
 
 void PackedItems::order_by_norm(MatrixView<const float> items) {
@@ -99,6 +107,29 @@ void PackedItems::fill_vectors(MatrixView<const float> items) {
       chunk.rounded_norm = std::max(chunk.rounded_norm, norms.rounded);
     }
   }
+}
+
+void PackedItems::fill_bytes(MatrixView<const float> items) {
+  const std::int64_t width = byte_width(width_);
+  bytes_.resize(static_cast<std::size_t>(items_ * width));
+  scales_.resize(static_cast<std::size_t>(items_));
+  for (Chunk& chunk : chunks_) {
+    const std::int64_t end = std::min(items_, chunk.first + chunk.count);
+    for (std::int64_t p = chunk.first; p < end; ++p) {
+      const auto at = static_cast<std::size_t>(p);
+      widen(chunk.bytes,
+            to_bytes(items.row(raw(order_[at])), bytes_.data() + p * width, scales_[at]));
+    }
+    widen(byte_bounds_, chunk.bytes);
+  }
+}
+
+void PackedItems::find_places() {
+  std::uint32_t size = 0;
+  for (const ItemIndex item : order_) size = std::max(size, raw(item) + 1);
+  places_.assign(size, kNoPosition);
+  for (std::size_t p = 0; p < order_.size(); ++p)
+    places_[raw(order_[p])] = static_cast<std::uint32_t>(p);
 }
 
 }  // namespace vitrine

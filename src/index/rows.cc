@@ -1,6 +1,7 @@
 #include "index/rows.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -83,6 +84,83 @@ void accumulate(std::span<const WeightedRow> rows, const SparseRows& matrix, std
   }
 }
 
+// A sum that nothing was added to: no sum of products plus 0 is ever -0.
+constexpr float kUntouched = -0.0f;
+bool is_touched(float sum) { return std::bit_cast<std::uint32_t>(sum) != 0x80000000u; }
+
+// Whether to sum into one plain array: it stays in the first levels of the cache, and clearing and
+// reading it costs little beside the additions.
+bool plain_sums_pay(std::span<const WeightedRow> rows, const SparseRows& matrix,
+                    std::size_t needed) {
+  constexpr std::size_t kItems = 1 << 17;
+  std::size_t entries = 0;
+  for (const WeightedRow& r : rows) {
+    if (r.row < matrix.rows()) entries += matrix.row(r.row).size();
+  }
+  return needed <= kItems && needed <= 4 * entries;
+}
+
+// Asks for a row before its turn: rows are short and lie anywhere, so the hardware cannot guess.
+void fetch_ahead(const SparseRows& matrix, std::size_t row) {
+  if (row >= matrix.rows()) return;
+  constexpr std::size_t kLine = 16;  // 4-byte entries of a cache line
+  const std::span<const std::uint32_t> columns = matrix.row(row);
+  const float* weights = matrix.row_weights(row).data();
+  for (std::size_t i = 0; i < columns.size(); i += kLine) {
+    __builtin_prefetch(columns.data() + i);
+    __builtin_prefetch(weights + i);
+  }
+}
+
+void accumulate_plain(std::span<const WeightedRow> rows, const SparseRows& matrix,
+                      std::size_t needed, std::vector<float>& sums) {
+  sums.assign(needed, kUntouched);
+  for (std::size_t at = 0; at < rows.size(); ++at) {
+    const WeightedRow& r = rows[at];
+    if (at + 1 < rows.size()) fetch_ahead(matrix, rows[at + 1].row);
+    if (r.row >= matrix.rows()) continue;
+    const std::uint32_t* columns = matrix.row(r.row).data();
+    const float* weights = matrix.row_weights(r.row).data();
+    const float weight = r.weight;
+    float* at_item = sums.data();
+    std::size_t size = matrix.row(r.row).size();
+    while (size > 0 && columns[size - 1] >= needed) --size;
+    for (std::size_t i = 0; i < size; ++i) {
+      float& sum = at_item[columns[i]];
+      sum = std::fma(weight, weights[i], sum) + 0.0f;
+    }
+  }
+}
+
+// The best of the scores that `listed` lets through.
+template <class Listed>
+std::size_t top_where(std::span<const float> scores, const ItemMask& mask, int n,
+                      std::span<Candidate> out, const Listed& listed) {
+  const std::size_t count = std::min(room(n, out), scores.size());
+  if (count == 0) return 0;
+  TopList& top = scratch().top;
+  top.reset(count);
+  const auto visit = [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      if (!(scores[i] >= top.threshold())) continue;  // most, and cheaper to say than the next line
+      const Candidate c{ItemIndex{static_cast<std::uint32_t>(i)}, scores[i]};
+      if (listed(c.score) && top.admits(c) && mask.allows(c.item)) top.push(c);
+    }
+  };
+  // Most blocks hold nothing that reaches the threshold, and a block is a few vector comparisons.
+  constexpr std::size_t kBlock = 32;
+  const std::size_t whole = scores.size() / kBlock * kBlock;
+  for (std::size_t begin = 0; begin < whole; begin += kBlock) {
+    const float threshold = top.threshold();
+    const float* block = scores.data() + begin;
+    int reached = 0;
+    for (std::size_t i = 0; i < kBlock; ++i) reached |= static_cast<int>(block[i] >= threshold);
+    if (reached != 0) visit(begin, begin + kBlock);
+  }
+  visit(whole, scores.size());
+  return top.take(out.first(count));
+}
+
 // As std::lower_bound, without branches that nobody can predict: several searches overlap.
 std::size_t lower_bound_place(std::span<const std::uint32_t> sorted, std::uint32_t key) {
   const std::uint32_t* at = sorted.data();
@@ -100,28 +178,7 @@ std::size_t lower_bound_place(std::span<const std::uint32_t> sorted, std::uint32
 
 std::size_t top_of_scores(std::span<const float> scores, const ItemMask& mask, int n,
                           std::span<Candidate> out) {
-  const std::size_t count = std::min(room(n, out), scores.size());
-  if (count == 0) return 0;
-  TopList& top = scratch().top;
-  top.reset(count);
-  const auto visit = [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) {
-      const Candidate c{ItemIndex{static_cast<std::uint32_t>(i)}, scores[i]};
-      if (top.admits(c) && mask.allows(c.item)) top.push(c);
-    }
-  };
-  // Most blocks hold nothing that reaches the threshold, and a block is a few vector comparisons.
-  constexpr std::size_t kBlock = 32;
-  const std::size_t whole = scores.size() / kBlock * kBlock;
-  for (std::size_t begin = 0; begin < whole; begin += kBlock) {
-    const float threshold = top.threshold();
-    const float* block = scores.data() + begin;
-    int reached = 0;
-    for (std::size_t i = 0; i < kBlock; ++i) reached |= static_cast<int>(block[i] >= threshold);
-    if (reached != 0) visit(begin, begin + kBlock);
-  }
-  visit(whole, scores.size());
-  return top.take(out.first(count));
+  return top_where(scores, mask, n, out, [](float) { return true; });
 }
 
 std::size_t top_of_sparse_rows(std::span<const WeightedRow> rows, const SparseRows& matrix,
@@ -130,6 +187,11 @@ std::size_t top_of_sparse_rows(std::span<const WeightedRow> rows, const SparseRo
   const std::size_t count = room(n, out);
   if (count == 0) return 0;
   Scratch& s = scratch();
+  const std::size_t needed = cells_needed(rows, matrix, items);
+  if (plain_sums_pay(rows, matrix, needed)) {
+    accumulate_plain(rows, matrix, needed, s.scores);
+    return top_where(s.scores, mask, n, out, [](float sum) { return is_touched(sum); });
+  }
   accumulate(rows, matrix, items, s);
   s.top.reset(std::min(count, std::max<std::size_t>(1, s.touched.size())));
   for (const std::uint32_t item : s.touched) {

@@ -98,6 +98,55 @@ TEST(Scan, ListsEqualAFullSortOnEveryRowOfTheTable) {
   }));
 }
 
+// One query at a time and a few together go other ways than a batch does.
+TEST(Scan, FewQueriesUnderAnyMaskEqualAFullSort) {
+  EXPECT_TRUE(rc::check([] {
+    const std::int64_t count = *rc::gen::inRange(1, 3'000), width = *rc::gen::inRange(1, 200);
+    const auto seed = *rc::gen::arbitrary<std::uint64_t>();
+    const Matrix items = sample(count, width, any_kind(), seed);
+    const Matrix queries = sample(*rc::gen::inRange(1, 12), width, any_kind(), seed + 1);
+    const int n = *rc::gen::element(1, 7, 20, 150, 4'000);
+    const Random random(seed);
+    const auto one_in = *rc::gen::element<std::uint64_t>(1, 2, 5, 30, 300, 100'000);
+    Bitmap allowed(static_cast<std::size_t>(count) + 70);
+    for (std::size_t i = 0; i < allowed.size(); ++i) allowed.set(i, random.below(i, one_in) == 0);
+    std::vector<ItemIndex> excluded;
+    for (std::uint32_t i = 0; i < count; i += 3) excluded.push_back(ItemIndex{i});
+    const ItemMask masks[] = {{}, {&allowed, {}}, {&allowed, excluded}};
+    const Kernels& row = *all_kernels()[*rc::gen::inRange<std::size_t>(0, all_kernels().size())];
+    const PackedItems packed(items.view(), row);
+    for (const ItemMask& mask : masks) {
+      CandidateBlock got;
+      scan_top(queries.view(), packed, std::span(&mask, 1), n, got);
+      for (std::size_t q = 0; q < got.queries(); ++q) {
+        const List list(got.row(q).begin(), got.row(q).end());
+        const std::span<const float> query = queries.row(static_cast<std::int64_t>(q));
+        RC_ASSERT(list == slow_scan(query, items.view(), mask, n));
+      }
+    }
+  }));
+}
+
+TEST(Scan, OneQueryAmongManyItemsOnEveryRow) {
+  const Matrix items = sample(9'000, 40, Kind::kNear, 3);
+  const Matrix queries = sample(3, 40, Kind::kNormal, 4);
+  Bitmap few(9'000);
+  for (std::size_t i = 5; i < 9'000; i += 900) few.set(i);
+  const Bitmap nothing(9'000), one_word(64, true);
+  const ItemMask masks[] = {{}, {&few, {}}, {&nothing, {}}, {&one_word, {}}};
+  for (const Kernels* row : all_kernels()) {
+    const PackedItems packed(items.view(), *row);
+    EXPECT_TRUE(packed.has_bytes());
+    for (const ItemMask& mask : masks) {
+      CandidateBlock got;
+      scan_top({queries.data(), 1, 40, queries.stride()}, packed, std::span(&mask, 1), 20, got);
+      EXPECT_EQ(List(got.row(0).begin(), got.row(0).end()),
+                slow_scan(queries.row(0), items.view(), mask, 20))
+          << row->name;
+    }
+  }
+}
+
 TEST(Scan, ManyItemsAndGroupsOfQueries) {
   const Matrix items = sample(5'000, 48, Kind::kSkewed, 1);
   const Matrix queries = sample(1'000, 48, Kind::kNormal, 2);
@@ -152,6 +201,36 @@ TEST(Scan, NamedRowsAndScoresOfSomeItems) {
     scan_scores(queries.row(q), all.view(), items, scores);
     for (std::size_t i = 0; i < items.size(); ++i) EXPECT_EQ(scores[i], list[i].score);
   }
+}
+
+TEST(Bytes, ScreenedScoresAreWithinTheirSlack) {
+  EXPECT_TRUE(rc::check([] {
+    const std::int64_t width = *rc::gen::inRange(1, 200);
+    const auto seed = *rc::gen::arbitrary<std::uint64_t>();
+    const Kind kind = *rc::gen::element(Kind::kNormal, Kind::kTies, Kind::kNear, Kind::kTiny);
+    const Matrix items = sample(20, width, kind, seed), queries = sample(20, width, kind, seed + 1);
+    for (std::int64_t i = 0; i < 20; ++i) {
+      std::vector<std::uint8_t> bytes(static_cast<std::size_t>(byte_width(width)));
+      float scale = 0;
+      const ScreenBounds bounds = to_bytes(items.row(i), bytes.data(), scale);
+      ByteQuery query;
+      RC_ASSERT(query.set(queries.row(i)));
+      std::int64_t sum = 0;
+      double exact = 0;
+      for (std::size_t k = 0; k < bytes.size(); ++k) sum += query.bytes[k] * (bytes[k] - 128);
+      for (std::int64_t k = 0; k < width; ++k) exact += double{items(i, k)} * queries(i, k);
+      const double screened = static_cast<double>(sum) * query.scale * scale;
+      RC_ASSERT(std::abs(exact - screened) <= query.slack(bounds));
+    }
+  }));
+}
+
+TEST(Bytes, AQueryThatIsNotFiniteIsRefused) {
+  ByteQuery query;
+  EXPECT_FALSE(query.set(std::vector<float>{1, std::nanf("")}));
+  EXPECT_FALSE(query.set(std::vector<float>{1, std::numeric_limits<float>::infinity()}));
+  EXPECT_FALSE(query.set(std::vector<float>{1e30f}));
+  EXPECT_TRUE(query.set(std::vector<float>{0, 0}));
 }
 
 TEST(Bfloat16, RoundsToTheNearestAndDropsWhatIsBelowNormal) {

@@ -101,7 +101,9 @@ Result<Factors> Factors::create(const Run& run, const TrainingSet& set, const Fa
   if (!all_finite(f.item_values_.span()) || !all_finite(f.user_values_.span())) {
     return not_finite(state);
   }
-  f.prepare();
+  const std::vector<ItemIndex> names = f.prepare();
+  f.search_ = ItemSearch::build(f.vectors_, names, run.pool);
+  if (f.search_.approximate() != nullptr) run.monitor.note(f.search_.recall_note());
   std::vector<std::uint64_t> fingerprints(static_cast<std::size_t>(users));
   for (std::size_t r = 0; r < fingerprints.size(); ++r) {
     const auto cells = f.cells_of(set.histories.row(r));
@@ -112,18 +114,16 @@ Result<Factors> Factors::create(const Run& run, const TrainingSet& set, const Fa
 }
 
 // What follows from the arrays.
-void Factors::prepare() {
+std::vector<ItemIndex> Factors::prepare() {
   const std::int64_t cols = width_ + (biased_ ? 1 : 0);
   const auto rows = stride_ == 0 ? 0 : static_cast<std::int64_t>(item_values_.size()) / stride_;
   vectors_ = {item_values_.data(), rows, cols, stride_};
   seen_flags_.assign(static_cast<std::size_t>(rows), 0);
   diagonal_.assign(static_cast<std::size_t>(width_), 0);
   background_.assign(static_cast<std::size_t>(width_), 0);
-  Matrix packed(static_cast<std::int64_t>(seen_.size()), cols);
   std::vector<ItemIndex> names;
   for (const std::uint32_t item : seen_) {
     const auto row = vectors_.row(item);
-    std::copy(row.begin(), row.end(), packed.row(static_cast<std::int64_t>(names.size())).begin());
     names.push_back(ItemIndex{item});
     seen_flags_[item] = 1;
     const double b = bias(item);
@@ -132,7 +132,7 @@ void Factors::prepare() {
       background_[k] += b * double{row[k]};
     }
   }
-  packed_ = std::make_unique<const PackedItems>(packed.view(), names);
+  return names;
 }
 
 // Each known item of the history once, ascending.
@@ -237,7 +237,7 @@ void Factors::retrieve(std::span<const Query> queries, std::span<const ItemMask>
     std::copy(answers[q].begin(), answers[q].end(), rows.row(static_cast<std::int64_t>(q)).begin());
   }
   CandidateBlock lists;
-  scan_top(rows.view(), *packed_, own_masks, n, lists);
+  search_.top(rows.view(), own_masks, n, lists);
   for (std::size_t q = 0; q < asked.size(); ++q) {
     const auto list = lists.row(q);
     std::copy(list.begin(), list.end(), out.room(asked[q]).begin());
@@ -273,6 +273,7 @@ void Factors::save(ArchiveWriter& writer) const {
   writer.tensor("factors/users", user_values_,
                 {static_cast<std::int64_t>(fingerprints_.size()), user_stride_});
   writer.tensor("factors/fingerprints", fingerprints_);
+  search_.save(writer);
 }
 
 Result<Factors> Factors::load(ArchiveReader& reader, std::uint32_t items, const FoldIn& fold_in) {
@@ -321,7 +322,8 @@ Result<Factors> Factors::load(ArchiveReader& reader, std::uint32_t items, const 
   if (!all_finite(f.item_values_.span()) || !all_finite(f.user_values_.span())) {
     return corrupt("factors must be finite");
   }
-  f.prepare();
+  const std::vector<ItemIndex> names = f.prepare();
+  VT_TRY(f.search_, ItemSearch::load(reader, f.vectors_, names));
   return f;
 }
 

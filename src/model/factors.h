@@ -16,7 +16,7 @@
 // n^2 k by (D + V^T W V)^-1 V^T = D^-1 V^T (W^-1 + V D^-1 V^T)^-1, a longer one n k^2 + k^3/3.
 //
 // Only items with interactions are listed; others score 0. A history without such an item gives an
-// empty list. Retrieval is index/scan.h, so lists and scores agree to the bit.
+// empty list. Retrieval is index/item_search.h; lists and scores agree to the bit.
 #pragma once
 
 #include <memory>
@@ -26,8 +26,8 @@
 #include <vector>
 
 #include "base/matrix.h"
+#include "index/item_search.h"
 #include "index/rows.h"
-#include "index/scan.h"
 #include "model/model.h"
 #include "model/options_archive.h"
 
@@ -78,7 +78,7 @@ class Factors {
 
  private:
   Factors() = default;
-  void prepare();
+  std::vector<ItemIndex> prepare();  // the items seen
   bool seen(std::uint32_t item) const {
     return item < seen_flags_.size() && seen_flags_[item] != 0;
   }
@@ -101,7 +101,7 @@ class Factors {
   std::vector<std::uint8_t> seen_flags_;  // by item
   std::vector<double> diagonal_;          // sum_j v_jk^2
   std::vector<double> background_;        // sum_j b_j v_jk
-  std::unique_ptr<const PackedItems> packed_;
+  ItemSearch search_;
 };
 
 // The model around it. Options have kName, fields() and `FoldIn fold_in() const`.

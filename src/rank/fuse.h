@@ -28,7 +28,11 @@ struct FusedCandidate {
   std::uint32_t source = 0;  // whose contribution is the largest; the earlier list of equals
 };
 
-// Each item once, better score first, then the lower index.
-std::vector<FusedCandidate> fuse(std::span<const RankedList> lists, double k);
+// Each item once, in the order of first appearance. `fused` is overwritten; its room is reused.
+void fuse(std::span<const RankedList> lists, double k, std::vector<FusedCandidate>& fused);
+
+// Brings the best `n` to the front: better score first, then the lower index. The rest follows in
+// any order.
+void best_first(std::vector<FusedCandidate>& fused, std::size_t n);
 
 }  // namespace vitrine

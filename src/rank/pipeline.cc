@@ -14,33 +14,68 @@ ItemMask mask_of_request(const PipelineRequest& request) {
   return {request.allowed, request.excluded};
 }
 
-// Each source's best candidates under the mask.
-std::vector<CandidateBlock> retrieve(const PipelineRequest& request,
-                                     std::span<const Source> sources, int candidates) {
-  std::vector<CandidateBlock> blocks(sources.size());
-  const ItemMask mask = mask_of_request(request);
-  for (std::size_t s = 0; s < sources.size(); ++s) {
-    if (sources[s].model == nullptr || !(sources[s].weight > 0)) {
-      blocks[s].reset(1, 0);
-      continue;
-    }
-    sources[s].model->retrieve({&request.query, 1}, {&mask, 1}, candidates, blocks[s]);
-  }
-  return blocks;
-}
-
-std::vector<FusedCandidate> fuse_blocks(std::span<const CandidateBlock> blocks,
-                                        std::span<const Source> sources, double k) {
+// Scratch of one thread, kept between requests.
+struct Scratch {
+  std::vector<CandidateBlock> blocks;  // one per source
   std::vector<RankedList> lists;
-  for (std::uint32_t s = 0; s < sources.size(); ++s) {
-    lists.push_back({blocks[s].row(0), s, sources[s].weight});
-  }
-  return fuse(lists, k);
+  std::vector<FusedCandidate> candidates;
+};
+
+Scratch& scratch() {
+  thread_local Scratch scratch;
+  return scratch;
 }
 
-// Whatever a model answers: nothing outside the mask goes on from here.
-void gate(std::vector<FusedCandidate>& candidates, const ItemMask& mask) {
-  std::erase_if(candidates, [&](const FusedCandidate& c) { return !mask.allows(c.item); });
+bool is_on(const Source& source) { return source.model != nullptr && source.weight > 0; }
+
+// Each source's best candidates under the mask.
+void retrieve(const PipelineRequest& request, std::span<const Source> sources, int candidates,
+              Scratch& s) {
+  s.blocks.resize(std::max(s.blocks.size(), sources.size()));
+  const ItemMask mask = mask_of_request(request);
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    if (is_on(sources[i]))
+      sources[i].model->retrieve({&request.query, 1}, {&mask, 1}, candidates, s.blocks[i]);
+    else
+      s.blocks[i].reset(1, 0);
+  }
+}
+
+// The best n, in order, at the front of s.candidates. Whatever a model answers: nothing outside the
+// mask is among them.
+void fuse_and_gate(const PipelineRequest& request, std::span<const Source> sources, double k,
+                   std::size_t n, Scratch& s) {
+  s.lists.clear();
+  for (std::uint32_t i = 0; i < sources.size(); ++i) {
+    s.lists.push_back({s.blocks[i].row(0), i, sources[i].weight});
+  }
+  fuse(s.lists, k, s.candidates);
+  best_first(s.candidates, n);
+  const ItemMask mask = mask_of_request(request);
+  const auto refused = [&](const FusedCandidate& c) { return !mask.allows(c.item); };
+  const auto end =
+      s.candidates.begin() + static_cast<std::ptrdiff_t>(std::min(n, s.candidates.size()));
+  if (std::none_of(s.candidates.begin(), end, refused)) return;
+  std::erase_if(s.candidates, refused);
+  best_first(s.candidates, n);
+}
+
+// A list alone keeps its order, so nothing beyond n can matter, unless the model lists what it must
+// not; several lists move each other's candidates.
+void find_candidates(const PipelineRequest& request, std::span<const Source> sources,
+                     const PipelineOptions& options, Scratch& s) {
+  const auto n = static_cast<std::size_t>(request.n);
+  const int most = std::max(request.n, options.candidates);
+  const bool alone = std::count_if(sources.begin(), sources.end(), is_on) == 1;
+  retrieve(request, sources, alone ? request.n : most, s);
+  fuse_and_gate(request, sources, options.fusion_k, n, s);
+  if (!alone || request.n == most || s.candidates.size() >= n) return;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    if (s.blocks[i].row(0).size() < n) continue;  // it had no more to list
+    retrieve(request, sources, most, s);
+    fuse_and_gate(request, sources, options.fusion_k, n, s);
+    return;
+  }
 }
 
 Slate top(std::span<const FusedCandidate> candidates, std::span<const Source> sources,
@@ -107,9 +142,9 @@ Slate run_pipeline(const PipelineRequest& request, std::span<const Source> sourc
   const auto n = static_cast<std::size_t>(wanted);
   if (n == 0) return {};
 
-  const auto blocks = retrieve(request, sources, std::max(wanted, options.candidates));
-  auto candidates = fuse_blocks(blocks, sources, options.fusion_k);
-  gate(candidates, mask_of_request(request));
+  Scratch& s = scratch();
+  find_candidates(request, sources, options, s);  // retrieve, fuse, gate
+  const std::vector<FusedCandidate>& candidates = s.candidates;
   // rank: the order of the fusion stands; a learned ranker re-orders `candidates` here.
   // diversify: none; a re-ranker of the whole list goes here.
   Slate slate = top(candidates, sources, n);

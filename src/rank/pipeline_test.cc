@@ -86,6 +86,15 @@ TEST(Pipeline, OneSourceKeepsItsOrder) {
   EXPECT_EQ(slate.shortfall, "");
 }
 
+TEST(Pipeline, ASourceThatListsWhatItMustNotIsAskedForMore) {
+  const ListModel wild({0, 1, 1, 2, 3, 4, 5, 6, 7});
+  const Source source{"wild", &wild};
+  const std::vector<ItemIndex> excluded = {ItemIndex{0}, ItemIndex{2}};
+  const PipelineRequest request{.query = {}, .excluded = excluded, .n = 4};
+  EXPECT_EQ(items_of(run_pipeline(request, {&source, 1}, {})),
+            (std::vector<std::uint32_t>{1, 3, 4, 5}));
+}
+
 TEST(Pipeline, ModelsAreFused) {
   const ListModel first({1, 2, 3}), second({3, 4});
   const Source sources[] = {{"first", &first}, {"second", &second}};

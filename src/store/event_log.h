@@ -3,7 +3,8 @@
 //
 // Invariants
 //  1. What append() acknowledged is read back after any crash, once, with the sequence it was
-//  given.
+//  given. With durability = "interval" that holds when the program ends in any way, and when the
+//  machine does of all but the last interval_ms.
 //  2. Sequences start at 1 and rise by one per record, over all kinds.
 //  3. Of records with the same id inside the idempotency window only the first is kept; a later
 //     append of it is acknowledged with `repeated` and the sequence of the first.
@@ -63,8 +64,9 @@ struct Appended {
 class EventLog {
  public:
   virtual ~EventLog() = default;
-  // Returns when the batch is durable: all of it or none. kExhausted when the disk is full: nothing
-  // of the batch is there then, and the log goes on working when there is room again.
+  // Returns when the batch is durable (with durability = "interval": when the system has it): all
+  // of it or none. kExhausted when the disk is full: nothing of the batch is there then, and the
+  // log goes on working when there is room again.
   virtual Result<Appended> append(std::span<const NewRecord> records) = 0;
   // The same without waiting for the disk: durable after the next sync() or append(). For bulk
   // imports, which acknowledge once per sync.
@@ -81,11 +83,18 @@ class EventLog {
 };
 
 struct EventLogOptions {
+  std::string durability = "sync";
+  int interval_ms = 100;
   std::int64_t segment_bytes = 256 << 20;
   std::int64_t window = 20'000'000;  // ids that idempotency remembers, the latest
   static constexpr auto fields() {
     using O = EventLogOptions;
-    return std::tuple{Field{"segment_bytes", &O::segment_bytes, std::int64_t{4096},
+    return std::tuple{Field{"durability", &O::durability, "sync|interval",
+                            "sync: events are acknowledged when they are on the disk; interval: "
+                            "when the system has them, and on the disk within interval_ms"},
+                      Field{"interval_ms", &O::interval_ms, 1, 60'000,
+                            "of durability = \"interval\": what a power cut may take at most"},
+                      Field{"segment_bytes", &O::segment_bytes, std::int64_t{4096},
                             std::int64_t{1} << 40, "a log file is closed at this size"},
                       Field{"window", &O::window, std::int64_t{0}, std::int64_t{1} << 40,
                             "how many of the latest event ids are remembered to recognise repeats "

@@ -1,12 +1,15 @@
 // The embedded event log. Appends queue up; the one in front writes for all that wait (group
-// commit): only it touches the members under "of the leader", everything else is under mutex_.
+// commit): only it touches the members under "of the leader", everything else is under mutex_. With
+// durability = "interval" a thread asks for a sync now and then, like any other caller.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <shared_mutex>
+#include <thread>
 
 #include "store/event_log.h"
 #include "store/folder_lock.h"
@@ -36,15 +39,19 @@ class FileEventLog final : public EventLog {
       : files_(files),
         folder_(std::move(folder)),
         segment_bytes_(static_cast<std::uint64_t>(options.segment_bytes)),
+        interval_(options.durability == "interval" ? options.interval_ms : 0),
         lock_(std::move(lock)),
         window_(static_cast<std::uint64_t>(options.window)) {}
+
+  ~FileEventLog() override { stop_syncing(); }
 
   // Both before anything else. recover() also cuts a torn tail off; look() changes nothing.
   Status recover(std::uint64_t window);
   Status look();
+  void start_syncing();  // after recover()
 
   Result<Appended> append(std::span<const NewRecord> records) override {
-    return submit(records, true);
+    return submit(records, interval_.count() == 0);
   }
   Result<Appended> append_unsynced(std::span<const NewRecord> records) override {
     return submit(records, false);
@@ -73,11 +80,13 @@ class FileEventLog final : public EventLog {
   Status sync_active();
   Status restore(Error error);
   Error refuse(const Error& error);
+  void stop_syncing();
 
   FileSystem& files_;
   const std::string folder_;
   const std::uint64_t segment_bytes_;
-  const std::unique_ptr<FolderLock> lock_;  // null: opened to read
+  const std::chrono::milliseconds interval_;  // 0: every append waits for the disk
+  const std::unique_ptr<FolderLock> lock_;    // null: opened to read
 
   mutable std::mutex mutex_;
   std::deque<Request*> queue_;
@@ -95,7 +104,36 @@ class FileEventLog final : public EventLog {
   std::uint64_t size_ = 0;  // of the active segment
   std::uint64_t next_sequence_ = 1;
   std::optional<Error> refused_;  // after a sync failed nothing is known of the disk
+
+  // Syncs every interval_; a failure is what the next append hears of.
+  std::mutex timer_mutex_;
+  std::condition_variable timer_;
+  bool stopping_ = false;
+  std::thread syncer_;
 };
+
+void FileEventLog::start_syncing() {
+  if (interval_.count() == 0) return;
+  syncer_ = std::thread([this] {
+    std::unique_lock lock(timer_mutex_);
+    while (!timer_.wait_for(lock, interval_, [this] { return stopping_; })) {
+      lock.unlock();
+      (void)sync().ok();
+      lock.lock();
+    }
+  });
+}
+
+void FileEventLog::stop_syncing() {
+  if (!syncer_.joinable()) return;
+  {
+    const std::lock_guard lock(timer_mutex_);
+    stopping_ = true;
+  }
+  timer_.notify_all();
+  syncer_.join();
+  (void)sync().ok();
+}
 
 Status FileEventLog::recover(std::uint64_t window) {
   VT_TRY(segments_, list_segments(files_, folder_));
@@ -331,10 +369,13 @@ Status FileEventLog::restore(Error error) {
 }
 
 // A failed sync leaves unknown what the disk holds, and a second one would wrongly report success.
-// What was not durable is cut off, so that opening again does not find it in the page cache.
+// What was not durable, and so not acknowledged, is cut off, so that opening again does not find it
+// in the page cache.
 Error FileEventLog::refuse(const Error& error) {
   active_.reset();
-  if (!segments_.empty()) (void)files_.truncate(segments_.back().path, durable_bytes_).ok();
+  const bool acknowledged = interval_.count() > 0;
+  if (!segments_.empty() && !acknowledged)
+    (void)files_.truncate(segments_.back().path, durable_bytes_).ok();
   refused_ =
       Error{Code::kIo, fmt::format("{}: takes no more records until it is opened again, because "
                                    "the disk failed: {}",
@@ -420,6 +461,7 @@ Result<std::unique_ptr<EventLog>> open_file_log(FileSystem& files, const std::st
   VT_TRY(auto lock, FolderLock::take(folder));
   auto log = std::make_unique<FileEventLog>(files, folder, options, std::move(lock));
   VT_TRY(log->recover(static_cast<std::uint64_t>(options.window)));
+  log->start_syncing();
   return log;
 }
 

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <chrono>
 #include <map>
 #include <thread>
 
@@ -349,6 +350,55 @@ TEST(FileEventLog, SurvivesACrashAtEveryCall) {
       verify(folder.path(), model, files);
       if (::testing::Test::HasFatalFailure()) return;
     }
+}
+
+EventLogOptions interval(int milliseconds) {
+  EventLogOptions options = small_segments();
+  options.durability = "interval";
+  options.interval_ms = milliseconds;
+  return options;
+}
+
+// At a power cut what was not synced yet is gone, from the end on; nothing else is.
+TEST(FileEventLog, AnIntervalLosesItsTailAtMost) {
+  for (const std::uint64_t kept : {0, 70, 1'000'000}) {
+    SCOPED_TRACE(kept);
+    const TempFolder folder;
+    FaultFiles files;
+    auto log = open(files, folder.path(), interval(60'000));
+    ASSERT_TRUE(add(*log, names(0, 3)).ok());
+    ASSERT_TRUE(log->sync().ok());
+    EXPECT_EQ(log->last_sequence(), 3U);
+    for (std::size_t i = 3; i < 30; i += 3) ASSERT_TRUE(add(*log, names(i, 3)).ok());
+    files.crash(kept);
+    log.reset();
+    log = open(files, folder.path(), interval(60'000));
+    const auto left = payloads(*log);
+    EXPECT_GE(left.size(), 3U);
+    EXPECT_EQ(left, names(0, left.size()));
+    EXPECT_EQ(left.size() == 30U, kept == 1'000'000);
+    ASSERT_TRUE(add(*log, names(100, 2)).ok());
+    ASSERT_TRUE(log->sync().ok());
+    EXPECT_EQ(payloads(*log).size(), left.size() + 2);
+  }
+}
+
+TEST(FileEventLog, AnIntervalSyncsByItself) {
+  const TempFolder folder;
+  FaultFiles files;
+  const auto log = open(files, folder.path(), interval(1));
+  ASSERT_TRUE(add(*log, names(0, 5)).ok());
+  for (int i = 0; i < 5000 && log->last_sequence() < 5; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  EXPECT_EQ(log->last_sequence(), 5U);
+  files.fail_call(1, Error{Code::kIo, "gone"}, FaultFiles::kUnlimited);
+  Status refused;
+  for (int i = 0; i < 5000 && refused.ok(); ++i) {
+    refused = add(*log, names(10, 1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  EXPECT_FALSE(refused.ok()) << "a sync that failed in the background is told";
+  EXPECT_EQ(payloads(*log).size(), 5U) << "reading goes on";
 }
 
 // A disk of which every n-th call fails: errors come back as errors, and what was acknowledged
