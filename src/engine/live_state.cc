@@ -323,7 +323,10 @@ Result<std::vector<ItemIndex>> LiveState::unwanted(const Person& person) const {
   }
   const std::unique_lock lock(shard.mutex);
   VT_TRY(const PersonEntry* entry, impl_->bring(shard, key));
-  return entry == nullptr ? std::vector<ItemIndex>() : impl_->unwanted(*entry);
+  if (entry == nullptr) return std::vector<ItemIndex>();
+  auto items = impl_->unwanted(*entry);
+  impl_->make_room(shard, key);
+  return items;
 }
 
 Status LiveState::erase(const Person& person) {
