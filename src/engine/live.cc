@@ -58,6 +58,19 @@ Result<std::unique_ptr<Live>> Live::start(const EventLog& log, const EventTypes&
   return live;
 }
 
+namespace {
+
+// Old records were dropped, and nothing that could be used holds what they said.
+Error incomplete(std::uint64_t sequence, const CheckpointPlace& checkpoint) {
+  return Error{Code::kCorrupt,
+               "the event log lacks records before " + std::to_string(sequence) +
+                   ", they were trimmed, and the checkpoint does not hold them; put " +
+                   (checkpoint.path.empty() ? "it" : checkpoint.path) +
+                   " back from a backup that does"};
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Live>> Live::replay(const Run& run, const EventLog& log,
                                            const EventTypes& types, const Config& config,
                                            const std::string& state_url,
@@ -72,7 +85,9 @@ Result<std::unique_ptr<Live>> Live::replay(const Run& run, const EventLog& log,
               "records");
   Event event;
   Turn turn(*live);
+  std::uint64_t next = first;
   VT_TRY(log.read(first, [&](const LogRecord& record) -> Status {
+    if (record.sequence != next++) return incomplete(record.sequence, checkpoint);
     const Status folded = turn.record(record, types, event);
     live->sequence_.store(record.sequence);
     if (!folded.ok()) {

@@ -231,8 +231,8 @@ Status Live::load(const CheckpointPlace& place, const EventLog& log) {
     return Error{Code::kInvalid, place.path + ": was made with other settings"};
   VT_TRY(const std::uint64_t sequence, number(state, "sequence"));
   VT_TRY(const std::uint64_t there, record_hash(log, sequence));
-  const bool trimmed = sequence < log.first_sequence();  // then there is nothing to compare
-  if (sequence > log.last_sequence() || (!trimmed && hex(there) != *record->as_string()))
+  // A record that is gone cannot be compared.
+  if (sequence > log.last_sequence() || (there != 0 && hex(there) != *record->as_string()))
     return Error{Code::kInvalid, place.path + ": was made from another log"};
   VT_TRY(const std::uint64_t users, number(state, "users"));
   VT_TRY(const std::uint64_t items, number(state, "items"));

@@ -313,6 +313,43 @@ class Trimmed : public EventLog {
   const std::uint64_t first_;
 };
 
+// A log without some of its records.
+class Compacted : public Trimmed {
+ public:
+  Compacted(EventLog& log, std::uint64_t from, std::uint64_t to)
+      : Trimmed(log, 1), from_(from), to_(to) {}
+  Status read(std::uint64_t from,
+              const std::function<Status(const LogRecord&)>& visit) const override {
+    return Trimmed::read(from, [&](const LogRecord& record) -> Status {
+      return record.sequence >= from_ && record.sequence <= to_ ? Status() : visit(record);
+    });
+  }
+
+ private:
+  const std::uint64_t from_, to_;
+};
+
+TEST(LiveCheckpoint, ACompactedLogNeedsOneToo) {
+  Shop shop;
+  {
+    const auto live = shop.open();
+    fill(shop, *live, 20);
+    must(live->save(shop.place(), shop.log()));
+    fill(shop, *live, 5);
+  }
+  const std::string whole = text_of(*shop.open());
+  TestRun run;
+  for (const std::uint64_t to : {15U, 20U}) {
+    const Compacted log(shop.log(), 3, to);
+    EXPECT_EQ(text_of(*must(Live::replay(run.run, log, shop.types(), shop.config(),
+                                         "memory:", shop.place()))),
+              whole);
+    const auto lost = Live::replay(run.run, log, shop.types(), shop.config(), "memory:");
+    ASSERT_FALSE(lost.ok());
+    EXPECT_NE(lost.error().message.find("lacks records"), std::string::npos);
+  }
+}
+
 TEST(LiveCheckpoint, ATrimmedLogNeedsOne) {
   Shop shop;
   {
