@@ -45,6 +45,11 @@ class Folder {
       case RecordKind::kEraseUser:
         if (out_.vocabulary.users.erase(as_text(record.payload))) erased_ = true;
         return {};
+      case RecordKind::kRule:
+      case RecordKind::kConsent:
+        return {};
+      case RecordKind::kMerge:
+        break;
     }
     return Error{Code::kCorrupt,
                  "a record of a kind that this version does not know; a newer Vitrine "

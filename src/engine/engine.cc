@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <random>
 
+#include "engine/clock.h"
 #include "engine/diag.h"
 #include "engine/limits.h"
+#include "engine/retention.h"
 #include "engine/state.h"
 #include "engine/usage.h"
 
@@ -15,6 +17,8 @@ std::uint64_t entropy() {
   std::random_device device;
   return std::uint64_t{device()} << 32 | device();
 }
+
+std::uint64_t covered_by_checkpoint() { return 0; }
 
 }  // namespace
 
@@ -45,13 +49,15 @@ Status Engine::State::start_serving(const Run& run) {
     return train_in_background(request, stop);
   };
   // What cannot be followed is said once, not every time it is looked at.
-  work.look = [this, said = std::string()]() mutable {
+  work.look = [this, log = writer, said = std::string(), retention = Retention()]() mutable {
     const Status followed = follow_current();
     std::string failure = followed.ok() ? "" : followed.error().message;
     if (!failure.empty() && failure != said) {
       diag(Level::kError, "the published snapshot cannot be served: " + failure);
     }
     said = std::move(failure);
+    const Status kept = retention.look(*log, config.log, covered_by_checkpoint(), wall_clock());
+    if (!kept.ok()) diag(Level::kError, "old events cannot be dropped: " + kept.error().message);
   };
   background = std::make_unique<Background>(std::move(work), config.train.schedule_hours);
   return {};

@@ -65,6 +65,9 @@ Status Live::fold(const LogRecord& record, const EventTypes& types, Event& event
     case RecordKind::kEraseUser:
       turn.erase_user(as_text(record.payload));
       break;
+    case RecordKind::kRule:
+    case RecordKind::kConsent:
+      break;
     default:
       return Error{Code::kCorrupt,
                    "a record of a kind that this version does not know; a newer Vitrine "
