@@ -5,6 +5,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -135,30 +136,56 @@ void BM_AppendRocksdb(benchmark::State& state) {
   wall_rate(state, start);
 }
 
-// Threads that append one record each: how well a sync is shared.
+// Threads that append batches: how well a sync is shared. Threads, records a batch, interval or
+// not.
 void BM_AppendThreads(benchmark::State& state) {
-  constexpr std::size_t kEach = 500;
   const TempFolder folder;
-  const auto log = open(folder.path());
+  EventLogOptions options;
+  if (state.range(2) != 0) options.durability = "interval";
+  auto log = std::move(*open_file_log(real_files(), folder.path(), options));
   const auto count = static_cast<std::size_t>(state.range(0));
-  std::vector<Feed> feeds(1);
+  const auto batch = static_cast<std::size_t>(state.range(1));
+  const std::size_t each = batch == 1 ? 200 : 400;  // batches of a thread
+  const std::string payload(36, 'p');
   std::size_t round = 0;
   const auto start = std::chrono::steady_clock::now();
   for (auto _ : state) {
     std::vector<std::thread> threads;
     for (std::size_t t = 0; t < count; ++t)
       threads.emplace_back([&, t, round] {
-        for (std::size_t i = 0; i < kEach; ++i) {
-          const std::string id = std::to_string(t) + "/" + std::to_string(round * kEach + i);
-          const NewRecord record{RecordKind::kEvent, id, as_bytes(id), 1, 0};
-          VT_CHECK(log->append(std::span(&record, 1)).ok());
+        std::vector<std::string> ids(batch);
+        std::vector<NewRecord> records(batch);
+        for (std::size_t i = 0; i < each; ++i) {
+          for (std::size_t k = 0; k < batch; ++k) {
+            ids[k] = std::to_string(t) + "/" + std::to_string((round * each + i) * batch + k);
+            records[k] = {RecordKind::kEvent, ids[k], as_bytes(payload), 1, 0};
+          }
+          VT_CHECK(log->append(records).ok());
         }
       });
     for (std::thread& thread : threads) thread.join();
     ++round;
   }
-  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(count * kEach));
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(count * each * batch));
   wall_rate(state, start);
+}
+
+// What a sync costs by itself: 4 KB appended to a file, fdatasync.
+void BM_Sync(benchmark::State& state) {
+  const TempFolder folder;
+  auto file = std::move(*real_files().create(folder.path() + "/file"));
+  const std::string page(4096, 'p');
+  std::vector<double> milliseconds;
+  for (auto _ : state) {
+    VT_CHECK(file->append(as_bytes(page)).ok());
+    const auto start = std::chrono::steady_clock::now();
+    VT_CHECK(file->sync().ok());
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+    milliseconds.push_back(took.count());
+  }
+  std::sort(milliseconds.begin(), milliseconds.end());
+  state.counters["median_ms"] = milliseconds[milliseconds.size() / 2];
+  state.counters["p99_ms"] = milliseconds[milliseconds.size() * 99 / 100];
 }
 
 void BM_Open(benchmark::State& state) {
@@ -188,7 +215,16 @@ BENCHMARK(BM_Encode)->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_Decode)->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_Append)->Arg(1)->Arg(100)->Arg(10'000)->MeasureProcessCPUTime();
 BENCHMARK(BM_AppendRocksdb)->Arg(100)->MeasureProcessCPUTime();
-BENCHMARK(BM_AppendThreads)->Arg(16)->MeasureProcessCPUTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_AppendThreads)
+    ->ArgNames({"threads", "batch", "interval"})
+    ->Args({16, 1, 0})
+    ->Args({8, 100, 0})
+    ->Args({128, 1, 0})
+    ->Args({8, 100, 1})
+    ->Args({128, 1, 1})
+    ->MeasureProcessCPUTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_Sync)->Iterations(1'000);
 BENCHMARK(BM_Open)->Arg(4'000'000)->MeasureProcessCPUTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_Read)->Arg(4'000'000)->MeasureProcessCPUTime()->Unit(benchmark::kMillisecond);
 

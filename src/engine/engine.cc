@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "engine/clock.h"
 #include "engine/diag.h"
 #include "engine/limits.h"
 #include "engine/state.h"

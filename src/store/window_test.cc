@@ -70,5 +70,17 @@ TEST(IdBatch, FindsRepeatsAmongItsOwn) {
   EXPECT_EQ(batch.next_sequence(), 10U);
 }
 
+TEST(IdWindow, AGapMovesItOn) {
+  const auto id = [](std::uint64_t i) { return hash_id(std::to_string(i)); };
+  for (std::uint64_t next = 9; next < 30; ++next) {
+    IdWindow window(8);
+    for (std::uint64_t i = 1; i <= 8; ++i) window.add(i, std::vector{id(i)});
+    window.add(next, std::vector{id(next)});
+    for (std::uint64_t i = 1; i <= 8; ++i)
+      EXPECT_EQ(window.find(id(i)), i + 8 > next ? i : 0U) << "behind a gap to " << next;
+    EXPECT_EQ(window.find(id(next)), next);
+  }
+}
+
 }  // namespace
 }  // namespace vitrine
