@@ -305,6 +305,7 @@ class Trimmed : public EventLog {
     return log_.read(std::max(from, first_), visit);
   }
   Status trim(std::uint64_t) override { return {}; }
+  Status compact(std::uint64_t, Timestamp, const KeyOf&) override { return {}; }
   std::uint64_t first_sequence() const override { return first_; }
   std::uint64_t last_sequence() const override { return log_.last_sequence(); }
 

@@ -218,6 +218,12 @@ Status FileEventLog::look_once() {
   segments_ = std::move(listed.files);
   if (segments_.empty()) return {};
   VT_TRY(const Walk walk, load_segment(segments_.size() - 1, 0));
+  // What was read may only be in the page cache, and a snapshot made from it must not outlive it.
+  // Where the file may not be written, nobody writes beside us either; one without a frame may be
+  // about to be removed again.
+  if (walk.end > kSegmentHeaderBytes) {
+    if (auto file = files_.append_to(segments_.back().path); file.ok()) VT_TRY((*file)->sync());
+  }
   durable_bytes_ = walk.end;
   durable_sequence_ = walk.next_sequence - 1;
   if (walk.end == 0) {  // being made this moment: the log ends with the segment before
