@@ -1,4 +1,6 @@
 // Handlers of everything that changes state: events, items, users.
+#include <optional>
+
 #include "base/json.h"
 #include "data/item.h"
 #include "server/routes.h"
@@ -79,12 +81,27 @@ Result<HttpResponse> acknowledged(const Result<Ack>& ack) {
 
 }  // namespace
 
+// The good events of a batch are taken; each bad one is named by its place. All bad: an error.
 Result<HttpResponse> post_events(const Call& call) {
-  const EventTypes& types = call.engine.types();
-  VT_TRY(const auto events, read_batch<Event>(call, "events", [&](const Value& json) {
-           return event_from_json(json, types);
-         }));
-  return acknowledged(call.engine.add_events(events));
+  VT_TRY(const Value body, call.json());
+  VT_TRY(const auto records, records_of(body, "events", call.options.batch_max));
+  std::vector<Event> events;
+  List rejected;
+  std::optional<Error> first;  // of them
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    auto event = event_from_json(*records[i], call.engine.types());
+    if (event.ok()) {
+      events.push_back(*std::move(event));
+      continue;
+    }
+    if (!first) first = event.error().prefixed("events[" + std::to_string(i) + "]");
+    rejected.emplace_back(Table{{"index", i}, {"message", event.error().message}});
+  }
+  if (events.empty()) return *first;
+  VT_TRY(const Ack ack, call.engine.add_events(events));
+  Value answer = ack_json(ack);
+  if (!rejected.empty()) answer.as_table()->set("rejected", std::move(rejected));
+  return json_response(answer);
 }
 
 Result<HttpResponse> post_items(const Call& call) {

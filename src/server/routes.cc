@@ -15,9 +15,11 @@ std::span<const Route> all_routes() {
        Scope::kWrite,
        true,
        post_events,
-       "Log one event or a batch. Durable when answered; repeats of an event id change nothing.",
+       "Log one event or a batch. Durable when answered; repeats of an event id change nothing. "
+       "Bad "
+       "events of a batch are named by their index, the others are taken.",
        "Events",
-       "Ack",
+       "EventsAck",
        {}},
       {"POST",
        "/v1/items",
