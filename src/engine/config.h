@@ -105,6 +105,8 @@ struct ServerOptions {
   int n_max = 1000;
   int request_seconds_max = 30;
   int connections_max = 10'000;
+  int queue_ms_max = 100;
+  int deadline_ms = 0;
   static constexpr auto fields() {
     using O = ServerOptions;
     return std::tuple{
@@ -122,7 +124,12 @@ struct ServerOptions {
         Field{"request_seconds_max", &O::request_seconds_max, 1, 3600,
               "a client that takes longer to send a request or to take the answer is cut off"},
         Field{"connections_max", &O::connections_max, 1, 1'000'000,
-              "further connections are refused"}};
+              "further connections are refused"},
+        Field{"queue_ms_max", &O::queue_ms_max, 0, 60'000,
+              "requests that would wait longer for a thread are refused with 429 at once; 0: none"},
+        Field{"deadline_ms", &O::deadline_ms, 0, 60'000,
+              "lists that take longer are answered with the best that is ready; X-Deadline-Ms of "
+              "a request comes first; 0: none"}};
   }
 };
 

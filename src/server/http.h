@@ -2,6 +2,7 @@
 // time-outs in between. Boost.Beast is known to http.cc alone.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -19,8 +20,9 @@ struct HttpRequest {
   std::string method;                                      // "GET"
   std::string path;                                        // as sent, without the query
   std::vector<std::pair<std::string, std::string>> query;  // decoded
-  std::string authorization, api_key;                      // of the headers of that name
+  std::string authorization, api_key, deadline_ms;         // of the headers of that name
   std::string body;
+  std::chrono::steady_clock::time_point received;  // the last byte
 };
 
 struct HttpResponse {
@@ -35,7 +37,13 @@ struct HttpLimits {
   int request_seconds_max;              // to send a request, and to take its answer
   int connections_max;                  // further ones get 503 and are closed
   int waiting_max = kBlockingQueueMax;  // requests that block; further ones get 429
+  int queue_ms_max = 0;  // who would wait longer for a thread gets 429; 0: nobody is refused
 };
+
+// How a request is handled: by the thread that read it, before what waits (for answers that cost
+// next to nothing); in turn with the others; or, waiting for a disk, on threads of their own, where
+// it never holds up a recommendation.
+enum class Pace { kAtOnce, kInTurn, kBlocking };
 
 // Decodes %XX; kInvalid when it is malformed. '+' stays.
 Result<std::string> percent_decode(std::string_view text);
@@ -46,12 +54,11 @@ void parse_target(std::string_view target, HttpRequest& request);
 
 class HttpServer {
  public:
-  // `blocks` says whether a request waits for a disk: those run on threads of their own, so that
-  // they never hold up a recommendation. `handle` may be called from any of the threads at once; an
+  // `handle` may be called from any of the threads at once; an
   // exception is answered with 500. `failed` makes the response to what never became a request (too
   // large, malformed, overload).
   struct Callbacks {
-    std::function<bool(const HttpRequest&)> blocks;
+    std::function<Pace(const HttpRequest&)> pace;
     std::function<HttpResponse(const HttpRequest&)> handle;
     std::function<HttpResponse(int status, std::string_view message)> failed;
   };

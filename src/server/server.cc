@@ -81,9 +81,10 @@ Result<std::unique_ptr<Server>> Server::start(Engine& engine, const ServerOption
   VT_TRY(Keys keys, Keys::open(real_files(), options));
   auto state = std::make_unique<State>(engine, options, std::move(keys));
   HttpServer::Callbacks callbacks;
-  callbacks.blocks = [](const HttpRequest& request) {
+  callbacks.pace = [](const HttpRequest& request) {
     const Match match = match_route(request.method, request.path);
-    return match.route != nullptr && (match.route->blocks || may_wait(request));
+    if (match.route == nullptr || match.route->scope == Scope::kOpen) return Pace::kAtOnce;
+    return match.route->blocks || may_wait(request) ? Pace::kBlocking : Pace::kInTurn;
   };
   callbacks.handle = [s = state.get()](const HttpRequest& request) { return s->handle(request); };
   callbacks.failed = [s = state.get()](int status, std::string_view message) {
@@ -96,7 +97,7 @@ Result<std::unique_ptr<Server>> Server::start(Engine& engine, const ServerOption
     return error_response(status, code_name(code), message);
   };
   const HttpLimits limits{options.body_bytes_max, options.request_seconds_max,
-                          options.connections_max};
+                          options.connections_max, kBlockingQueueMax, options.queue_ms_max};
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   const int threads = options.threads > 0 ? options.threads : std::max(1, cores);
   VT_TRY(state->http,
