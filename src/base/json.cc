@@ -171,7 +171,8 @@ Result<Value> parse(std::string_view text, int depth_max, bool widened) {
 
 using Digits = std::array<char, 40>;
 
-std::string_view double_text(double d, Digits& digits) {
+template <class Real>
+std::string_view real_text(Real d, Digits& digits) {
   if (!std::isfinite(d)) return "null";
   char* end = std::to_chars(digits.data(), digits.data() + 32, d).ptr;
   // Without a fraction it would be read back as an integer.
@@ -186,7 +187,7 @@ std::string_view double_text(double d, Digits& digits) {
 template <class Writer>
 void write_double(Writer& writer, double d) {
   Digits digits;
-  const std::string_view text = double_text(d, digits);
+  const std::string_view text = real_text(d, digits);
   writer.RawValue(text.data(), text.size(), rapidjson::kNumberType);
 }
 
@@ -410,15 +411,19 @@ void JsonWriter::escape(char c) {
   out_ += kDigits[byte & 15];
 }
 
-void JsonWriter::number(double number) {
+template <class Real>
+void JsonWriter::real(Real number) {
   comma();
   if (number == 1) {  // of every certain propensity
     out_ += "1.0";
     return;
   }
   Digits digits;
-  out_ += double_text(number, digits);
+  out_ += real_text(number, digits);
 }
+
+void JsonWriter::number(double number) { real(number); }
+void JsonWriter::number(float number) { real(number); }
 
 void JsonWriter::integer(std::int64_t number) {
   comma();

@@ -35,11 +35,15 @@ class JsonWriter {
   }
   // Bytes that are no UTF-8 are replaced, as valid_utf8() does.
   void text(std::string_view text);
-  void number(double number);  // shortest that reads back the same; null when it is not finite
+  // Shortest that reads back the same double, or the same float; null when it is not finite.
+  void number(double number);
+  void number(float number);
   void integer(std::int64_t number);
 
  private:
   void escape(char c);
+  template <class Real>
+  void real(Real number);
   void comma() {
     if (out_.empty()) return;
     const char last = out_.back();  // a string ends in its quote, so these are never its own

@@ -65,7 +65,7 @@ class Question {
   }
 
   const Pinned& pinned() const { return pinned_; }
-  const PlacementSources& sources() const { return sources_; }
+  const PlacementSources& sources() const { return *sources_; }
   const Query& query() const { return query_; }
   bool degraded() const { return pinned_.serving == nullptr; }
   const Bitmap& allowed() const {
@@ -82,8 +82,8 @@ class Question {
     out.excluded = excluded_;
     out.n = request_.n;
     out.explain = request_.explain;
-    out.fallback = sources_.fallback;
-    if (sources_.fallback != nullptr) out.fallback_name = sources_.fallback_name;
+    out.fallback = sources_->fallback;
+    if (sources_->fallback != nullptr) out.fallback_name = sources_->fallback_name;
     return out;
   }
 
@@ -148,18 +148,19 @@ class Question {
     const auto known = pinned_.serving->placements.find(request_.placement);
     VT_CHECK(known != pinned_.serving->placements.end());
     if (request_.models.empty()) {
-      sources_ = known->second;
+      sources_ = &known->second;
       return {};
     }
     PlacementOptions named = *placement_;
     named.models = request_.models;
-    sources_ = placement_sources(*pinned_.serving->snapshot, named);
-    if (sources_.missing.empty()) return {};
+    named_ = placement_sources(*pinned_.serving->snapshot, named);
+    sources_ = &named_;
+    if (named_.missing.empty()) return {};
     std::vector<std::string_view> names;
     for (const NamedModel& model : pinned_.serving->snapshot->models) names.push_back(model.name);
     std::string text = "snapshot " + pinned_.serving->snapshot->manifest.name + " has no model '" +
-                       sources_.missing.front() + "'";
-    const std::string_view near = nearest(sources_.missing.front(), names);
+                       named_.missing.front() + "'";
+    const std::string_view near = nearest(named_.missing.front(), names);
     if (!near.empty()) text += "; did you mean '" + std::string(near) + "'?";
     return Error{Code::kInvalid, std::move(text)};
   }
@@ -172,7 +173,8 @@ class Question {
   Context context_;
   std::vector<ItemIndex> excluded_;
   std::shared_ptr<const Bitmap> category_mask_;
-  PlacementSources sources_;
+  const PlacementSources* sources_ = &named_;
+  PlacementSources named_;  // by the request
   Query query_;
 };
 

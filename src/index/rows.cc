@@ -119,13 +119,15 @@ void accumulate_plain(std::span<const WeightedRow> rows, const SparseRows& matri
     const WeightedRow& r = rows[at];
     if (at + 1 < rows.size()) fetch_ahead(matrix, rows[at + 1].row);
     if (r.row >= matrix.rows()) continue;
-    const std::span<const std::uint32_t> columns = matrix.row(r.row);
+    const std::uint32_t* columns = matrix.row(r.row).data();
     const float* weights = matrix.row_weights(r.row).data();
-    std::size_t size = columns.size();
+    const float weight = r.weight;
+    float* at_item = sums.data();
+    std::size_t size = matrix.row(r.row).size();
     while (size > 0 && columns[size - 1] >= needed) --size;
     for (std::size_t i = 0; i < size; ++i) {
-      float& sum = sums[columns[i]];
-      sum = std::fma(r.weight, weights[i], sum) + 0.0f;
+      float& sum = at_item[columns[i]];
+      sum = std::fma(weight, weights[i], sum) + 0.0f;
     }
   }
 }
@@ -140,6 +142,7 @@ std::size_t top_where(std::span<const float> scores, const ItemMask& mask, int n
   top.reset(count);
   const auto visit = [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
+      if (!(scores[i] >= top.threshold())) continue;  // most, and cheaper to say than the next line
       const Candidate c{ItemIndex{static_cast<std::uint32_t>(i)}, scores[i]};
       if (listed(c.score) && top.admits(c) && mask.allows(c.item)) top.push(c);
     }
@@ -187,7 +190,12 @@ std::size_t top_of_sparse_rows(std::span<const WeightedRow> rows, const SparseRo
   const std::size_t needed = cells_needed(rows, matrix, items);
   if (plain_sums_pay(rows, matrix, needed)) {
     accumulate_plain(rows, matrix, needed, s.scores);
-    return top_where(s.scores, mask, n, out, [](float sum) { return is_touched(sum); });
+    // What a person has is near the top of these sums: forgetting it is cheaper than asking.
+    for (const ItemIndex item : mask.excluded) {
+      if (raw(item) < needed) s.scores[raw(item)] = kUntouched;
+    }
+    return top_where(s.scores, {mask.allowed, {}}, n, out,
+                     [](float sum) { return is_touched(sum); });
   }
   accumulate(rows, matrix, items, s);
   s.top.reset(std::min(count, std::max<std::size_t>(1, s.touched.size())));

@@ -1,40 +1,62 @@
 // Handlers that answer with lists.
 #include "base/json.h"
+#include "base/json_writer.h"
 #include "base/options.h"
 #include "data/item.h"
+#include "server/quick_read.h"
 #include "server/routes.h"
 
 namespace vitrine {
 namespace {
 
-Value slate_json(const Answer& answer) {
-  List items;
-  for (const AnsweredItem& item : answer.items) {
-    Table row{{"id", item.id}};
-    if (!item.title.empty()) row.set("title", item.title);
-    row.set("score", item.score);
-    row.set("propensity", item.propensity);
-    if (!item.source.empty()) row.set("source", item.source);
-    if (!item.because.empty()) row.set("because", item.because);
-    if (!item.reasons.empty()) {
-      List reasons;
-      for (const AnsweredReason& reason : item.reasons) {
-        Table r{{"item", reason.item}, {"title", reason.title}, {"type", reason.type}};
-        if (reason.time != kNoTime) r.set("time", format_time(reason.time));
-        r.set("share", reason.share);
-        reasons.emplace_back(std::move(r));
-      }
-      row.set("reasons", std::move(reasons));
-    }
-    items.emplace_back(std::move(row));
+void field(JsonWriter& json, std::string_view key, std::string_view text) {
+  if (!text.empty()) json.key(key).text(text);
+}
+
+void write_reasons(JsonWriter& json, const std::vector<AnsweredReason>& reasons) {
+  json.key("reasons").open('[');
+  for (const AnsweredReason& reason : reasons) {
+    json.open('{');
+    json.key("item").text(reason.item);
+    json.key("title").text(reason.title);
+    json.key("type").text(reason.type);
+    if (reason.time != kNoTime) json.key("time").text(format_time(reason.time));
+    json.key("share").number(reason.share);
+    json.close('}');
   }
-  Table slate{{"slate_id", answer.slate_id},
-              {"snapshot", answer.snapshot},
-              {"sequence", answer.sequence},
-              {"items", std::move(items)}};
-  if (!answer.degraded.empty()) slate.set("degraded", answer.degraded);
-  if (!answer.shortfall.empty()) slate.set("shortfall", answer.shortfall);
-  return slate;
+  json.close(']');
+}
+
+void write_items(JsonWriter& json, const std::vector<AnsweredItem>& items) {
+  json.open('[');
+  for (const AnsweredItem& item : items) {
+    json.open('{');
+    json.key("id").text(item.id);
+    field(json, "title", item.title);
+    json.key("score").number(item.score);
+    json.key("propensity").number(item.propensity);
+    field(json, "source", item.source);
+    field(json, "because", item.because);
+    if (!item.reasons.empty()) write_reasons(json, item.reasons);
+    json.close('}');
+  }
+  json.close(']');
+}
+
+HttpResponse slate_response(const Answer& answer) {
+  constexpr std::size_t kHeadBytes = 256, kItemBytes = 160;  // about, without reasons
+  HttpResponse response;
+  response.body.reserve(kHeadBytes + kItemBytes * answer.items.size());
+  JsonWriter json(response.body);
+  json.open('{');
+  json.key("slate_id").text(answer.slate_id);
+  json.key("snapshot").text(answer.snapshot);
+  json.key("sequence").integer(static_cast<std::int64_t>(answer.sequence));
+  write_items(json.key("items"), answer.items);
+  field(json, "degraded", answer.degraded);
+  field(json, "shortfall", answer.shortfall);
+  json.close('}');
+  return response;
 }
 
 Error wrong_type(std::string_view key, std::string_view wanted, const Value& found) {
@@ -158,7 +180,7 @@ Result<Value> object_of(const Call& call) {
   return body;
 }
 
-Status read_request(const Call& call, Reader& reader, RecommendRequest& request) {
+Status read_fields(const Call& call, Reader& reader, RecommendRequest& request) {
   const auto most = static_cast<std::size_t>(call.options.batch_max);
   std::int64_t n = request.n, min_sequence = 0;
   VT_TRY(reader.text("user", request.user));
@@ -180,32 +202,37 @@ Status read_request(const Call& call, Reader& reader, RecommendRequest& request)
   return {};
 }
 
+Result<RecommendRequest> read_request(const Call& call) {
+  if (auto quick = quick_request(call)) return *std::move(quick);
+  VT_TRY(const Value body, object_of(call));
+  Reader reader(*body.as_table());
+  RecommendRequest request;
+  VT_TRY(read_fields(call, reader, request));
+  VT_TRY(reader.finish());
+  return request;
+}
+
 }  // namespace
 
 Result<HttpResponse> post_recommendations(const Call& call) {
-  VT_TRY(const Value body, object_of(call));
-  Reader reader(*body.as_table());
-  RecommendRequest request;
-  VT_TRY(read_request(call, reader, request));
-  VT_TRY(reader.finish());
+  VT_TRY(const RecommendRequest request, read_request(call));
   VT_TRY(const Answer answer, call.engine.recommend(request));
-  return json_response(slate_json(answer));
+  return slate_response(answer);
 }
 
 Result<HttpResponse> post_explanations(const Call& call) {
-  VT_TRY(const Value body, object_of(call));
-  Reader reader(*body.as_table());
-  RecommendRequest request;
-  VT_TRY(read_request(call, reader, request));
-  VT_TRY(reader.finish());
+  VT_TRY(RecommendRequest request, read_request(call));
   if (request.item.empty())
     return Error{Code::kInvalid, "item: is missing, name the item to explain"};
   const std::string item = std::exchange(request.item, {});
   VT_TRY(const auto models, call.engine.explain(request, item));
-  Answer answer;
-  answer.items = models;
-  const Value slate = slate_json(answer);
-  return json_response(Table{{"item", item}, {"models", *slate.as_table()->find("items")}});
+  HttpResponse response;
+  JsonWriter json(response.body);
+  json.open('{');
+  json.key("item").text(item);
+  write_items(json.key("models"), models);
+  json.close('}');
+  return response;
 }
 
 Result<HttpResponse> get_similar(const Call& call) {
@@ -219,7 +246,7 @@ Result<HttpResponse> get_similar(const Call& call) {
     begin = comma + 1;
   }
   VT_TRY(const Answer answer, call.engine.similar(call.path[0], n, by, exclude));
-  return json_response(slate_json(answer));
+  return slate_response(answer);
 }
 
 namespace {
@@ -239,13 +266,13 @@ Result<HttpResponse> get_popular(const Call& call) {
   VT_TRY(CountedRequest request, read_counted(call));
   VT_TRY(request.days, call.query_int("days", 0, 0, 3650));
   VT_TRY(const Answer answer, call.engine.popular(request));
-  return json_response(slate_json(answer));
+  return slate_response(answer);
 }
 
 Result<HttpResponse> get_trending(const Call& call) {
   VT_TRY(const CountedRequest request, read_counted(call));
   VT_TRY(const Answer answer, call.engine.trending(request));
-  return json_response(slate_json(answer));
+  return slate_response(answer);
 }
 
 }  // namespace vitrine

@@ -3,20 +3,21 @@
 
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "engine/engine.h"
 
 namespace vitrine {
 
-// Thread-safe.
+struct Route;
+
+// Thread-safe. Counting takes no lock.
 class Metrics {
  public:
   Metrics();
   ~Metrics();
-  // `route` is a path of the routes table, never what a client sent: labels stay few.
-  void count(std::string_view route, std::string_view method, int status, double seconds);
-  std::string text(const EngineStatus& status);  // Prometheus text format
+  // `route` is one of all_routes(), null for what none of them takes: labels stay few.
+  void count(const Route* route, int status, double seconds);
+  std::string text(const EngineStatus& status) const;  // Prometheus text format
 
  private:
   struct State;

@@ -1,6 +1,8 @@
 #include "server/routes.h"
 
+#include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include "base/json.h"
 #include "base/options.h"
@@ -237,48 +239,51 @@ std::span<const Route> all_routes() {
 
 namespace {
 
-// Segments of a path between slashes, the leading slash removed; the whole when there is none.
-std::vector<std::string_view> segments(std::string_view path) {
-  std::vector<std::string_view> parts;
-  if (!path.starts_with('/')) return {"", path};
-  path.remove_prefix(1);
-  while (true) {
-    const std::size_t slash = path.find('/');
-    parts.push_back(path.substr(0, slash));
-    if (slash == std::string_view::npos) return parts;
-    path.remove_prefix(slash + 1);
-  }
+// The next segment of a path, from its slash to the one after; nothing behind the last.
+std::optional<std::string_view> next_segment(std::string_view& path) {
+  if (!path.starts_with('/')) return std::nullopt;
+  const std::size_t end = std::min(path.find('/', 1), path.size());
+  const std::string_view segment = path.substr(1, end - 1);
+  path.remove_prefix(end);
+  return segment;
 }
 
-bool fits(const std::vector<std::string_view>& pattern,
-          const std::vector<std::string_view>& given) {
-  if (pattern.size() != given.size()) return false;
-  for (std::size_t i = 0; i < pattern.size(); ++i) {
-    if (pattern[i].starts_with('{') ? given[i].empty() : pattern[i] != given[i]) return false;
+// Whether `given` is of the form of `pattern`; calls value(segment) for each {...}.
+template <class Value>
+bool fits(std::string_view pattern, std::string_view given, const Value& value) {
+  while (true) {
+    const auto wanted = next_segment(pattern), found = next_segment(given);
+    if (!wanted || !found) return !wanted && !found && given.empty();
+    if (!wanted->starts_with('{')) {
+      if (*wanted != *found) return false;
+    } else if (found->empty()) {
+      return false;
+    } else {
+      value(*found);
+    }
   }
-  return true;
 }
 
 }  // namespace
 
 Match match_route(std::string_view method, std::string_view path) {
   Match match;
-  const auto given = segments(path);
   if (method == "HEAD") method = "GET";
+  const auto ignore = [](std::string_view) {};
   for (const Route& route : all_routes()) {
-    const auto pattern = segments(route.path);
-    if (!fits(pattern, given)) continue;
-    match.allowed += (match.allowed.empty() ? "" : ", ") + std::string(route.method);
-    if (route.method != method) continue;
+    if (!fits(route.path, path, ignore)) continue;
+    if (route.method != method) {
+      match.allowed += (match.allowed.empty() ? "" : ", ") + std::string(route.method);
+      continue;
+    }
     match.route = &route;
-    for (std::size_t i = 0; i < pattern.size(); ++i) {
-      if (!pattern[i].starts_with('{')) continue;
-      auto value = percent_decode(given[i]);
+    fits(route.path, path, [&](std::string_view segment) {
+      auto value = percent_decode(segment);
       if (!value.ok())
         match.malformed = true;
       else
         match.path.push_back(*std::move(value));
-    }
+    });
     return match;
   }
   return match;

@@ -68,8 +68,7 @@ struct Server::State {
     }
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    metrics.count(match.route != nullptr ? match.route->path : "other",
-                  match.route != nullptr ? match.route->method : "other", response.status, seconds);
+    metrics.count(match.route, response.status, seconds);
     return response;
   }
 };
@@ -88,7 +87,7 @@ Result<std::unique_ptr<Server>> Server::start(Engine& engine, const ServerOption
   };
   callbacks.handle = [s = state.get()](const HttpRequest& request) { return s->handle(request); };
   callbacks.failed = [s = state.get()](int status, std::string_view message) {
-    s->metrics.count("other", "other", status, 0);
+    s->metrics.count(nullptr, status, 0);
     const bool theirs = status == 413 || status == 431 || status == 400;
     const Code code = theirs          ? Code::kInvalid
                       : status == 500 ? Code::kInternal
