@@ -6,6 +6,7 @@
 //   POST /v1/events        a request; its body is the line after it, if that starts with { [ or "
 //   = 200                  the status
 //   ~ TEXT                 the answer (headers and body) contains the text; "! TEXT": it does not
+//   with HEADER: VALUE     the next request has this header
 //   raw TEXT               bytes as they are, with \r \n escaped, on a connection of their own
 //   disk full, disk free   from here on
 //
@@ -24,6 +25,7 @@
 #include <filesystem>
 #include <fstream>
 #include <thread>
+#include <utility>
 
 #include "engine/engine.h"
 #include "fault_files.h"
@@ -160,6 +162,7 @@ class HttpCase : public testing::TestWithParam<fs::path> {
                                              : "not-a-key-at-all-0000";
       text += std::string("Authorization: Bearer ") + secret + "\r\n";
     }
+    text += std::exchange(header_, {});
     if (!body_.empty()) text += "Content-Length: " + std::to_string(body_.size()) + "\r\n";
     answer_ = exchange(shop->port(), text + "\r\n" + body_);
     shown_ = request_;
@@ -179,7 +182,7 @@ class HttpCase : public testing::TestWithParam<fs::path> {
     }
   }
 
-  std::string key_ = "admin", request_, body_, answer_, shown_;
+  std::string key_ = "admin", header_, request_, body_, answer_, shown_;
   int number_ = 0;
 };
 
@@ -201,6 +204,9 @@ TEST_P(HttpCase, AnswersAsItShould) {
     } else if (line == "disk full" || line == "disk free") {
       send_request();
       shop->files().set_space(line == "disk full" ? 0 : FaultFiles::kUnlimited);
+    } else if (line.starts_with("with ")) {
+      send_request();
+      header_ = line.substr(5) + "\r\n";
     } else if (line.starts_with("raw ")) {
       send_request();
       shown_ = line;

@@ -164,6 +164,7 @@ struct PlacementOptions {
   std::vector<std::string> weights;  // "ease=2"; others weigh 1
   std::string repeat = "never";      // never, after_cycle, always
   double cycle_days = 30;  // of after_cycle: a bought item may come back after so many days
+  std::vector<std::string> cascade;  // models in the order in which they are asked
   static constexpr auto fields() {
     using O = PlacementOptions;
     return std::tuple{
@@ -173,7 +174,10 @@ struct PlacementOptions {
         Field{"repeat", &O::repeat, "never|after_cycle|always",
               "whether items that a person already has may be shown"},
         Field{"cycle_days", &O::cycle_days, 0.0, 1e5,
-              "of after_cycle: days until a bought item may come back"}};
+              "of after_cycle: days until a bought item may come back"},
+        Field{"cascade", &O::cascade,
+              "the order in which models are asked: when a deadline is near, what comes last is "
+              "left out first, popularity is what remains; others follow by falling weight"}};
   }
 };
 

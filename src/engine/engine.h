@@ -53,6 +53,8 @@ struct RecommendRequest {
   std::vector<std::pair<std::string, std::string>> context;
   bool explain = false;
   std::uint64_t min_sequence = 0;  // answer from state that holds at least this sequence
+  // Answer within so long, from now, with the best that is ready then; at most 0: with popularity.
+  std::optional<double> ms_left;
 };
 
 // A list by what was counted of everybody. Ids of categories as paths ("Home>Kitchen").

@@ -352,12 +352,16 @@ std::string Call::query_text(std::string_view name) const {
 Result<int> Call::query_int(std::string_view name, int otherwise, int low, int high) const {
   const std::string text = query_text(name);
   if (text.empty()) return otherwise;
+  return whole_number(name, text, low, high);
+}
+
+Result<int> whole_number(std::string_view name, std::string_view text, int low, int high) {
   int number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size() || number < low || number > high) {
     return Error{Code::kInvalid, std::string(name) + ": expected a whole number from " +
                                      std::to_string(low) + " to " + std::to_string(high) +
-                                     ", found '" + text + "'"};
+                                     ", found '" + std::string(text) + "'"};
   }
   return number;
 }
