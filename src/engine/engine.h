@@ -35,6 +35,7 @@ namespace vitrine {
 struct Ack {
   std::uint64_t sequence = 0;
   std::uint64_t accepted = 0, repeated = 0;
+  std::vector<bool> is_repeated;  // per record, in the order they were given
 };
 
 struct RecommendRequest {

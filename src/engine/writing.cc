@@ -104,7 +104,7 @@ Result<Ack> Engine::State::write(std::span<const NewRecord> records, bool durabl
     live->apply(appended.last_sequence - appended.accepted + 1, appended.last_sequence,
                 [&](Live::Turn& turn) { batch(turn, appended); });
   }
-  return Ack{appended.last_sequence, appended.accepted, appended.repeated};
+  return Ack{appended.last_sequence, appended.accepted, appended.repeated, appended.is_repeated};
 }
 
 Result<Ack> Engine::add_events(std::span<const Event> events) {

@@ -2,7 +2,11 @@
 #include <optional>
 
 #include "base/json.h"
+#include "base/json_view.h"
+#include "base/json_writer.h"
 #include "data/item.h"
+#include "server/gather.h"
+#include "server/quick_read.h"
 #include "server/routes.h"
 
 namespace vitrine {
@@ -54,6 +58,92 @@ Result<std::vector<Record>> read_batch(const Call& call, std::string_view name, 
   return batch;
 }
 
+struct RejectedEvent {
+  std::size_t index;  // in the batch
+  std::string message;
+};
+struct EventBatch {
+  std::vector<Event> events;
+  std::vector<RejectedEvent> rejected;
+};
+
+// The body as a batch of at least one event and at most batch_max; nothing when it is anything
+// else.
+std::optional<std::vector<JsonView>> events_of(const Call& call) {
+  const auto body = parse_json_view(call.request.body);
+  if (!body) return std::nullopt;
+  JsonView list = *body;
+  std::vector<JsonView> events;
+  if (body->kind() == JsonView::Kind::kObject) {
+    bool named = false;
+    std::size_t fields = 0;
+    body->each_field([&](std::string_view key, const JsonView& field) {
+      named = named || key == "events";
+      list = field;
+      return ++fields < 2;
+    });
+    if (!named) return std::vector{*body};
+    if (fields != 1) return std::nullopt;
+  }
+  const auto most = static_cast<std::size_t>(call.options.batch_max);
+  const bool fits = list.kind() == JsonView::Kind::kList && list.each_element([&](JsonView event) {
+    events.push_back(event);
+    return events.size() <= most;
+  });
+  if (!fits || events.empty()) return std::nullopt;
+  return events;
+}
+
+Result<EventBatch> read_events(const Call& call) {
+  const EventTypes& types = call.engine.types();
+  const auto slowly = [&](const Value& json) { return event_from_json(json, types); };
+  EventBatch batch;
+  const auto views = events_of(call);
+  if (!views) {  // an error, as a rule
+    VT_TRY(batch.events, read_batch<Event>(call, "events", slowly));
+    return batch;
+  }
+  batch.events.reserve(views->size());
+  std::optional<Error> first;
+  for (std::size_t i = 0; i < views->size(); ++i) {
+    if (auto event = quick_event((*views)[i], types)) {
+      batch.events.push_back(*std::move(event));
+      continue;
+    }
+    auto value = (*views)[i].value();
+    auto event = value.ok() ? slowly(*value) : Result<Event>(value.error());
+    if (event.ok()) {
+      batch.events.push_back(*std::move(event));
+      continue;
+    }
+    if (!first) first = event.error().prefixed("events[" + std::to_string(i) + "]");
+    batch.rejected.push_back({i, event.error().message});
+  }
+  if (batch.events.empty()) return *std::move(first);
+  return batch;
+}
+
+Result<HttpResponse> events_response(const Result<Ack>& ack,
+                                     const std::vector<RejectedEvent>& rejected) {
+  if (!ack.ok()) return ack.error();
+  HttpResponse response;
+  JsonWriter json(response.body);
+  json.open('{');
+  json.key("sequence").integer(static_cast<std::int64_t>(ack->sequence));
+  json.key("accepted").integer(static_cast<std::int64_t>(ack->accepted));
+  json.key("repeated").integer(static_cast<std::int64_t>(ack->repeated));
+  if (!rejected.empty()) json.key("rejected").open('[');
+  for (const RejectedEvent& event : rejected) {
+    json.open('{');
+    json.key("index").integer(static_cast<std::int64_t>(event.index));
+    json.key("message").text(event.message);
+    json.close('}');
+  }
+  if (!rejected.empty()) json.close(']');
+  json.close('}');
+  return response;
+}
+
 // The body of a PUT, whose id may be left out but not differ from the path's.
 Result<Value> body_with_id(const Call& call) {
   VT_TRY(Value body, call.json());
@@ -81,27 +171,20 @@ Result<HttpResponse> acknowledged(const Result<Ack>& ack) {
 
 }  // namespace
 
-// The good events of a batch are taken; each bad one is named by its place. All bad: an error.
+// The good events are kept, the bad ones named. An error when none is good.
 Result<HttpResponse> post_events(const Call& call) {
-  VT_TRY(const Value body, call.json());
-  VT_TRY(const auto records, records_of(body, "events", call.options.batch_max));
-  std::vector<Event> events;
-  List rejected;
-  std::optional<Error> first;  // of them
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    auto event = event_from_json(*records[i], call.engine.types());
-    if (event.ok()) {
-      events.push_back(*std::move(event));
-      continue;
-    }
-    if (!first) first = event.error().prefixed("events[" + std::to_string(i) + "]");
-    rejected.emplace_back(Table{{"index", i}, {"message", event.error().message}});
-  }
-  if (events.empty()) return *first;
-  VT_TRY(const Ack ack, call.engine.add_events(events));
-  Value answer = ack_json(ack);
-  if (!rejected.empty()) answer.as_table()->set("rejected", std::move(rejected));
-  return json_response(answer);
+  VT_TRY(const EventBatch batch, read_events(call));
+  return events_response(call.engine.add_events(batch.events), batch.rejected);
+}
+
+void gather_events(const Call& call, EventGather& gather, std::function<void(HttpResponse)> done) {
+  auto batch = read_events(call);
+  if (!batch.ok()) return done(error_response(batch.error()));
+  gather.add(std::move(batch->events),
+             [done = std::move(done), rejected = std::move(batch->rejected)](const auto& ack) {
+               const auto response = events_response(ack, rejected);
+               done(response.ok() ? *response : error_response(response.error()));
+             });
 }
 
 Result<HttpResponse> post_items(const Call& call) {

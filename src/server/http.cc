@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -174,6 +176,7 @@ struct HttpServer::State {
   asio::awaitable<HttpResponse> answer(HttpRequest request);
   asio::awaitable<HttpResponse> answer_in_turn(const HttpRequest& request);
   void work();
+  asio::awaitable<HttpResponse> later(const HttpRequest& request);
   HttpResponse handle(const HttpRequest& request) const;
   HttpResponse refuse(const boost::system::error_code& error) const;
   HttpResponse overloaded(std::string_view message) const;
@@ -325,10 +328,35 @@ void HttpServer::State::work() {
   }
 }
 
+// The answer comes back to the connection's own strand, whichever thread gives it.
+asio::awaitable<HttpResponse> HttpServer::State::later(const HttpRequest& request) {
+  const auto start = [&](auto handler) {
+    using Handler = decltype(handler);
+    struct Asked {
+      explicit Asked(Handler&& h) : handler(std::move(h)), work(asio::make_work_guard(handler)) {}
+      Handler handler;
+      asio::executor_work_guard<asio::associated_executor_t<Handler>> work;
+    };
+    auto asked = std::make_shared<Asked>(std::move(handler));
+    const auto done = [asked](HttpResponse response) {
+      asio::post(asked->work.get_executor(), [asked, response = std::move(response)]() mutable {
+        std::move(asked->handler)(std::move(response));
+      });
+    };
+    try {
+      callbacks.handle_later(request, done);
+    } catch (const std::exception&) {
+      done(callbacks.failed(500, "this request failed in a way that was not foreseen"));
+    }
+  };
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(HttpResponse)>(
+      start, asio::use_awaitable);
+}
+
 asio::awaitable<HttpResponse> HttpServer::State::answer(HttpRequest request) {
-  const Pace pace = callbacks.pace(request);
-  if (pace == Pace::kAtOnce) co_return handle(request);
-  if (pace == Pace::kInTurn) co_return co_await answer_in_turn(request);
+  const HttpWay way = callbacks.way(request);
+  if (way == HttpWay::kAtOnce) co_return handle(request);
+  if (way == HttpWay::kInTurn) co_return co_await answer_in_turn(request);
   struct Place {
     std::atomic<int>& count;
     const int before = count.fetch_add(1);
@@ -337,6 +365,7 @@ asio::awaitable<HttpResponse> HttpServer::State::answer(HttpRequest request) {
   const Place place{waiting};
   if (place.before >= limits.waiting_max)
     co_return overloaded("too many requests are waiting; try again");
+  if (way == HttpWay::kLater) co_return co_await later(request);
   co_return co_await asio::co_spawn(
       blocking, [&]() -> asio::awaitable<HttpResponse> { co_return handle(request); },
       asio::use_awaitable);

@@ -40,11 +40,6 @@ struct HttpLimits {
   int queue_ms_max = 0;  // who would wait longer for a thread gets 429; 0: nobody is refused
 };
 
-// How a request is handled: by the thread that read it, before what waits (for answers that cost
-// next to nothing); in turn with the others; or, waiting for a disk, on threads of their own, where
-// it never holds up a recommendation.
-enum class Pace { kAtOnce, kInTurn, kBlocking };
-
 // Decodes %XX; kInvalid when it is malformed. '+' stays.
 Result<std::string> percent_decode(std::string_view text);
 
@@ -52,14 +47,21 @@ Result<std::string> percent_decode(std::string_view text);
 // value stays as it was sent.
 void parse_target(std::string_view target, HttpRequest& request);
 
+// How a request is answered: by handle() where it was read, before what waits, if it costs next to
+// nothing; by handle() in turn with the others; by handle() on one of the threads that may wait for
+// a disk, so that it never holds up a recommendation; or by handle_later().
+enum class HttpWay { kAtOnce, kInTurn, kBlocking, kLater };
+
 class HttpServer {
  public:
-  // `handle` may be called from any of the threads at once; an
-  // exception is answered with 500. `failed` makes the response to what never became a request (too
-  // large, malformed, overload).
+  // `handle` may be called from any of the threads at once; an exception is answered with 500.
+  // `handle_later` must not block; it, or any other thread afterwards, calls what it is given once
+  // with the answer, at the latest when stop() has returned. `failed` makes the response to what
+  // never became a request (too large, malformed, overload).
   struct Callbacks {
-    std::function<Pace(const HttpRequest&)> pace;
+    std::function<HttpWay(const HttpRequest&)> way;
     std::function<HttpResponse(const HttpRequest&)> handle;
+    std::function<void(const HttpRequest&, std::function<void(HttpResponse)>)> handle_later;
     std::function<HttpResponse(int status, std::string_view message)> failed;
   };
   static Result<std::unique_ptr<HttpServer>> start(const std::string& host, int port, int threads,

@@ -106,9 +106,12 @@ class Door {
 // Answers the path and the size of the body, then "END". /wait blocks behind the door.
 std::unique_ptr<HttpServer> start(Door& door, const HttpLimits& limits = kLimits) {
   HttpServer::Callbacks callbacks;
-  callbacks.pace = [](const HttpRequest& r) {
-    if (r.path == "/healthz") return Pace::kAtOnce;
-    return r.path == "/wait" || r.path == "/break" ? Pace::kBlocking : Pace::kInTurn;
+  callbacks.way = [](const HttpRequest& r) {
+    if (r.path == "/later") return HttpWay::kLater;
+    return r.path == "/wait" || r.path == "/break" ? HttpWay::kBlocking : HttpWay::kInTurn;
+  };
+  callbacks.handle_later = [](const HttpRequest& r, const auto& done) {
+    std::thread([body = r.body, done] { done({200, "", "later " + body + " END", {}}); }).detach();
   };
   callbacks.handle = [&door](const HttpRequest& request) {
     if (request.path == "/wait") door.pass();
@@ -253,8 +256,8 @@ TEST(Http, WhatBlocksNeitherHoldsUpTheRestNorPilesUp) {
 // What is answered in time is answered; the rest is told to come back, and nobody is forgotten.
 TEST(Http, WhoWouldWaitTooLongIsTurnedAwayAtOnce) {
   HttpServer::Callbacks callbacks;
-  callbacks.pace = [](const HttpRequest& request) {
-    return request.path == "/healthz" ? Pace::kAtOnce : Pace::kInTurn;
+  callbacks.way = [](const HttpRequest& request) {
+    return request.path == "/healthz" ? HttpWay::kAtOnce : HttpWay::kInTurn;
   };
   callbacks.handle = [](const HttpRequest& request) {
     if (request.path == "/slow") std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -299,7 +302,7 @@ TEST(Http, WhoWouldWaitTooLongIsTurnedAwayAtOnce) {
 
 TEST(Http, AClientThatNeverReadsIsCutOff) {
   HttpServer::Callbacks callbacks;
-  callbacks.pace = [](const HttpRequest&) { return Pace::kInTurn; };
+  callbacks.way = [](const HttpRequest&) { return HttpWay::kInTurn; };
   callbacks.handle = [](const HttpRequest& request) {
     HttpResponse response;
     response.body = request.path == "/big" ? std::string(64 << 20, 'x') : "END";
@@ -341,12 +344,26 @@ TEST(Http, AnExceptionIsAnsweredAndForgotten) {
   }
 }
 
+TEST(Http, AnswersThatComeFromElsewhereKeepTheOrderOfAConnection) {
+  Door door;
+  const auto server = start(door);
+  Client client(server->port());
+  for (int i = 0; i < 20; ++i) {
+    const std::string body = std::to_string(i);
+    client.send_all("POST /later HTTP/1.1\r\nHost: x\r\nContent-Length: " +
+                    std::to_string(body.size()) + "\r\n\r\n" + body);
+    const std::string answer = client.read_until("END");
+    EXPECT_EQ(status_of(answer), "HTTP/1.1 200");
+    EXPECT_TRUE(answer.ends_with("later " + body + " END"));
+  }
+}
+
 // Every request that was handled is answered whole, whatever the moment of stopping.
 TEST(Http, StoppingUnderLoadLosesNoAnswer) {
   std::atomic<int> handled{0}, answered{0};
   HttpServer::Callbacks callbacks;
-  callbacks.pace = [](const HttpRequest& request) {
-    return request.path == "/wait" ? Pace::kBlocking : Pace::kInTurn;
+  callbacks.way = [](const HttpRequest& request) {
+    return request.path == "/wait" ? HttpWay::kBlocking : HttpWay::kInTurn;
   };
   callbacks.handle = [&](const HttpRequest&) {
     ++handled;

@@ -17,6 +17,7 @@ inline constexpr double kTurnWeight = 1. / 64;     // of the latest turn in the 
 inline constexpr int kReadUs = 1'000;              // reading and writing before answering goes on
 inline constexpr int kAnswerUs = 4'000;            // answering before reading goes on
 inline constexpr int kDeadlineMsMax = 60'000;
-inline constexpr int kReasonBytesMax = 1000;  // of a training that is asked for
+inline constexpr std::size_t kGatheredBytesMax = 8 * 1024;  // of a body that is joined with others
+inline constexpr int kReasonBytesMax = 1000;                // of a training that is asked for
 
 }  // namespace vitrine

@@ -19,7 +19,7 @@ std::span<const Route> all_routes() {
        post_events,
        "Log one event or a batch. Durable when answered; repeats of an event id change nothing. "
        "Bad "
-       "events of a batch are named by their index, the others are taken.",
+       "events of a batch are named by their index, the good ones are kept.",
        "Events",
        "EventsAck",
        {}},
@@ -120,7 +120,9 @@ std::span<const Route> all_routes() {
        Scope::kRead,
        false,
        post_recommendations,
-       "What a user, a session or a given history should see at a placement.",
+       "What a user, a session or a given history should see at a placement. With X-Deadline-Ms "
+       "the "
+       "answer comes within so many milliseconds, with the best that is ready.",
        "RecommendationRequest",
        "Slate",
        {}},

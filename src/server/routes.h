@@ -2,6 +2,7 @@
 // documentation. OpenAPI, docs/api.md, the metrics' labels and the 405s come from it.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 
 namespace vitrine {
 
+class EventGather;
 class Metrics;
 
 // What a handler gets: the request, taken apart.
@@ -66,6 +68,9 @@ HttpResponse error_response(int status, std::string_view code, std::string_view 
 
 // The handlers, by topic.
 Result<HttpResponse> post_events(const Call&);
+// post_events() of a small body, without waiting: calls `done` once, at once when nothing is
+// logged.
+void gather_events(const Call&, EventGather& gather, std::function<void(HttpResponse)> done);
 Result<HttpResponse> post_items(const Call&);
 Result<HttpResponse> put_item(const Call&);
 Result<HttpResponse> patch_item(const Call&);

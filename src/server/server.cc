@@ -3,6 +3,8 @@
 #include <chrono>
 #include <thread>
 
+#include "server/gather.h"
+#include "server/limits.h"
 #include "server/metrics.h"
 #include "server/routes.h"
 
@@ -28,6 +30,10 @@ bool may_wait(const HttpRequest& request) {
          request.body.find("\\u00") != std::string::npos;
 }
 
+double since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 HttpResponse no_route(const Match& match) {
   if (match.allowed.empty()) {
     return error_response(404, "not_found", "there is no such path; /openapi.json lists them");
@@ -47,13 +53,17 @@ struct Server::State {
   const Keys keys;
   Metrics metrics;
   std::unique_ptr<HttpServer> http;
+  EventGather gather{engine};  // last: what it answers goes to http
+
+  Status admit(const HttpRequest& request, const Match& match) const {
+    VT_TRY(keys.admit(request.authorization, request.api_key, match.route->scope));
+    if (match.malformed) return Error{Code::kInvalid, "the path is not well encoded"};
+    return check_query(request, *match.route);
+  }
 
   Result<HttpResponse> dispatch(const HttpRequest& request, const Match& match) {
-    const Route& route = *match.route;
-    VT_TRY(keys.admit(request.authorization, request.api_key, route.scope));
-    if (match.malformed) return Error{Code::kInvalid, "the path is not well encoded"};
-    VT_TRY(check_query(request, route));
-    return route.handle(Call{engine, options, metrics, request, match.path});
+    VT_TRY(admit(request, match));
+    return match.route->handle(Call{engine, options, metrics, request, match.path});
   }
 
   HttpResponse handle(const HttpRequest& request) {
@@ -66,10 +76,30 @@ struct Server::State {
       auto result = dispatch(request, match);
       response = result.ok() ? *std::move(result) : error_response(result.error());
     }
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    metrics.count(match.route, response.status, seconds);
+    metrics.count(match.route, response.status, since(start));
     return response;
+  }
+
+  static HttpWay way(const HttpRequest& request) {
+    const Match match = match_route(request.method, request.path);
+    if (match.route == nullptr || match.route->scope == Scope::kOpen) return HttpWay::kAtOnce;
+    if (match.route->handle == post_events && request.body.size() <= kGatheredBytesMax)
+      return HttpWay::kLater;
+    return match.route->blocks || may_wait(request) ? HttpWay::kBlocking : HttpWay::kInTurn;
+  }
+
+  // Small writes of events, the one kind of request that is answered later.
+  void handle_later(const HttpRequest& request, std::function<void(HttpResponse)> done) {
+    const auto start = std::chrono::steady_clock::now();
+    const Match match = match_route(request.method, request.path);
+    auto counted = [this, start, route = match.route,
+                    done = std::move(done)](HttpResponse response) {
+      metrics.count(route, response.status, since(start));
+      done(std::move(response));
+    };
+    const Status admitted = admit(request, match);
+    if (!admitted.ok()) return counted(error_response(admitted.error()));
+    gather_events(Call{engine, options, metrics, request, match.path}, gather, std::move(counted));
   }
 };
 
@@ -80,10 +110,9 @@ Result<std::unique_ptr<Server>> Server::start(Engine& engine, const ServerOption
   VT_TRY(Keys keys, Keys::open(real_files(), options));
   auto state = std::make_unique<State>(engine, options, std::move(keys));
   HttpServer::Callbacks callbacks;
-  callbacks.pace = [](const HttpRequest& request) {
-    const Match match = match_route(request.method, request.path);
-    if (match.route == nullptr || match.route->scope == Scope::kOpen) return Pace::kAtOnce;
-    return match.route->blocks || may_wait(request) ? Pace::kBlocking : Pace::kInTurn;
+  callbacks.way = State::way;
+  callbacks.handle_later = [s = state.get()](const HttpRequest& request, auto done) {
+    s->handle_later(request, std::move(done));
   };
   callbacks.handle = [s = state.get()](const HttpRequest& request) { return s->handle(request); };
   callbacks.failed = [s = state.get()](int status, std::string_view message) {
