@@ -28,8 +28,8 @@
 #include <utility>
 
 #include "engine/engine.h"
-#include "fault_files.h"
 #include "server/server.h"
+#include "tests/fault_files.h"
 
 namespace vitrine {
 namespace {
