@@ -6,7 +6,11 @@
 //   POST /v1/events        a request; its body is the line after it, if that starts with { [ or "
 //   = 200                  the status
 //   ~ TEXT                 the answer (headers and body) contains the text; "! TEXT": it does not
+//   with HEADER: VALUE     the next request has this header
 //   raw TEXT               bytes as they are, with \r \n escaped, on a connection of their own
+//   disk full, disk free   from here on
+//
+// Requests and bodies may hold <c*N>: the character c, N times.
 //
 // All files share one server and run in the order of their names.
 #include <arpa/inet.h>
@@ -21,9 +25,11 @@
 #include <filesystem>
 #include <fstream>
 #include <thread>
+#include <utility>
 
 #include "engine/engine.h"
 #include "server/server.h"
+#include "tests/fault_files.h"
 
 namespace vitrine {
 namespace {
@@ -69,7 +75,7 @@ class Shop {
     config.server.n_max = 50;
     config.train.models = {"popularity", "item_knn", "ease", "together"};
     const Run run{Random(1), pool_, monitor_};
-    auto engine = Engine::open(config, real_files(), OpenMode::kServe, run);
+    auto engine = Engine::open(config, files_, OpenMode::kServe, run);
     EXPECT_TRUE(engine.ok()) << engine.error().message;
     engine_ = *std::move(engine);
     EXPECT_TRUE(engine_->add_events(small_shop()).ok());
@@ -85,9 +91,11 @@ class Shop {
     fs::remove_all(folder_);
   }
   int port() const { return server_->port(); }
+  FaultFiles& files() { return files_; }
 
  private:
   fs::path folder_;
+  FaultFiles files_;
   ThreadPool pool_;
   QuietMonitor monitor_;
   std::unique_ptr<Engine> engine_;
@@ -127,6 +135,17 @@ std::string unescape(std::string text) {
   return text;
 }
 
+// <c*N> becomes N times c.
+std::string repeat_marked(std::string text) {
+  for (std::size_t at = 0; (at = text.find('<', at)) != std::string::npos; ++at) {
+    const std::size_t end = text.find('>', at);
+    if (end == std::string::npos || at + 3 > end || text[at + 2] != '*') continue;
+    const auto times = std::stoul(text.substr(at + 3, end - at - 3));
+    text.replace(at, end + 1 - at, std::string(times, text[at + 1]));
+  }
+  return text;
+}
+
 class HttpCase : public testing::TestWithParam<fs::path> {
  protected:
   static void SetUpTestSuite() { shop = std::make_unique<Shop>(); }
@@ -143,6 +162,7 @@ class HttpCase : public testing::TestWithParam<fs::path> {
                                              : "not-a-key-at-all-0000";
       text += std::string("Authorization: Bearer ") + secret + "\r\n";
     }
+    text += std::exchange(header_, {});
     if (!body_.empty()) text += "Content-Length: " + std::to_string(body_.size()) + "\r\n";
     answer_ = exchange(shop->port(), text + "\r\n" + body_);
     shown_ = request_;
@@ -162,7 +182,7 @@ class HttpCase : public testing::TestWithParam<fs::path> {
     }
   }
 
-  std::string key_ = "admin", request_, body_, answer_, shown_;
+  std::string key_ = "admin", header_, request_, body_, answer_, shown_;
   int number_ = 0;
 };
 
@@ -175,19 +195,25 @@ TEST_P(HttpCase, AnswersAsItShould) {
     ++number_;
     if (line.empty() || line[0] == '#') continue;
     if (line[0] == '{' || line[0] == '[' || line[0] == '"') {
-      body_ = line;
+      body_ = repeat_marked(line);
     } else if (line[1] == ' ' && std::string("=~!").find(line[0]) != std::string::npos) {
       check(line);
     } else if (line.starts_with("key ")) {
       send_request();
       key_ = line.substr(4);
+    } else if (line == "disk full" || line == "disk free") {
+      send_request();
+      shop->files().set_space(line == "disk full" ? 0 : FaultFiles::kUnlimited);
+    } else if (line.starts_with("with ")) {
+      send_request();
+      header_ = line.substr(5) + "\r\n";
     } else if (line.starts_with("raw ")) {
       send_request();
       shown_ = line;
       answer_ = exchange(shop->port(), unescape(line.substr(4)));
     } else {
       send_request();
-      request_ = line;
+      request_ = repeat_marked(line);
     }
   }
   send_request();

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "engine/because.h"
 #include "engine/clock.h"
@@ -83,6 +84,12 @@ class Question {
     out.excluded = excluded_;
     out.n = request_.n;
     out.explain = request_.explain;
+    out.cascade = sources_->cascade;
+    if (request_.ms_left) {
+      out.is_late = [until = asked_ + Milliseconds(*request_.ms_left)] {
+        return std::chrono::steady_clock::now() >= until;
+      };
+    }
     out.fallback = sources_->fallback;
     if (sources_->fallback != nullptr) out.fallback_name = sources_->fallback_name;
     if (!new_items_.empty()) {
@@ -179,8 +186,11 @@ class Question {
     return Error{Code::kInvalid, std::move(text)};
   }
 
+  using Milliseconds = std::chrono::duration<double, std::milli>;
+
   Engine::State& state_;
   const RecommendRequest& request_;
+  const std::chrono::steady_clock::time_point asked_ = std::chrono::steady_clock::now();
   const Pinned pinned_;
   const PlacementOptions* placement_ = nullptr;
   std::vector<HistoryEvent> history_;

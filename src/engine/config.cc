@@ -184,6 +184,9 @@ class ConfigReader {
       for (const std::string& name : placement.models) {
         VT_TRY(check_known(config, name, place + " models"));
       }
+      for (const std::string& name : placement.cascade) {
+        VT_TRY(check_known(config, name, place + " cascade"));
+      }
       for (const std::string& text : placement.weights) {
         auto weight = parse_weight(text);
         if (!weight.ok()) return weight.error().prefixed(place + " weights");

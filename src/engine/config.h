@@ -105,6 +105,8 @@ struct ServerOptions {
   int n_max = 1000;
   int request_seconds_max = 30;
   int connections_max = 10'000;
+  int queue_ms_max = 100;
+  int deadline_ms = 0;
   static constexpr auto fields() {
     using O = ServerOptions;
     return std::tuple{
@@ -122,7 +124,12 @@ struct ServerOptions {
         Field{"request_seconds_max", &O::request_seconds_max, 1, 3600,
               "a client that takes longer to send a request or to take the answer is cut off"},
         Field{"connections_max", &O::connections_max, 1, 1'000'000,
-              "further connections are refused"}};
+              "further connections are refused"},
+        Field{"queue_ms_max", &O::queue_ms_max, 0, 60'000,
+              "requests that would wait longer for a thread are refused with 429 at once; 0: none"},
+        Field{"deadline_ms", &O::deadline_ms, 0, 60'000,
+              "lists that take longer are answered with the best that is ready; X-Deadline-Ms of "
+              "a request comes first; 0: none"}};
   }
 };
 
@@ -161,6 +168,7 @@ struct PlacementOptions {
   std::string repeat = "never";      // never, after_cycle, always
   double cycle_days = 30;   // of after_cycle: a bought item may come back after so many days
   double new_items = 0.05;  // share of the places for items that came after the snapshot
+  std::vector<std::string> cascade;  // models in the order in which they are asked
   static constexpr auto fields() {
     using O = PlacementOptions;
     return std::tuple{
@@ -173,7 +181,10 @@ struct PlacementOptions {
               "of after_cycle: days until a bought item may come back"},
         Field{"new_items", &O::new_items, 0.0, 0.5,
               "share of the places that show items which no model knows yet, drawn by their "
-              "attributes; 0: they wait for the next training"}};
+              "attributes; 0: they wait for the next training"},
+        Field{"cascade", &O::cascade,
+              "the order in which models are asked: when a deadline is near, what comes last is "
+              "left out first, popularity is what remains; others follow by falling weight"}};
   }
 };
 

@@ -59,6 +59,8 @@ struct RecommendRequest {
   // repeats, whatever happens meanwhile; what may no longer be shown is left out.
   bool pages = false;
   std::string next;  // of an earlier answer; then only n is looked at beside it
+  // Answer within so long, from now, with the best that is ready then; at most 0: with popularity.
+  std::optional<double> ms_left;
 };
 
 // A list by what was counted of everybody. Ids of categories as paths ("Home>Kitchen").

@@ -1,5 +1,8 @@
 #include "engine/sources.h"
 
+#include <algorithm>
+#include <numeric>
+
 namespace vitrine {
 namespace {
 
@@ -27,6 +30,20 @@ float weight_of(std::string_view model, const std::vector<std::string>& weights)
     if (weight.ok() && weight->name == model) return static_cast<float>(weight->weight);
   }
   return 1;
+}
+
+// The named ones first, in their order, then the others by falling weight.
+std::vector<std::uint32_t> cascade_of(const std::vector<Source>& sources,
+                                      const std::vector<std::string>& named) {
+  const auto place = [&](std::uint32_t i) {
+    return std::find(named.begin(), named.end(), sources[i].name) - named.begin();
+  };
+  std::vector<std::uint32_t> order(sources.size());
+  std::iota(order.begin(), order.end(), 0u);
+  std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return place(a) != place(b) ? place(a) < place(b) : sources[a].weight > sources[b].weight;
+  });
+  return order;
 }
 
 }  // namespace
@@ -60,6 +77,7 @@ PlacementSources placement_sources(const Snapshot& snapshot, const PlacementOpti
     }
     if (!found) out.missing.push_back(name);
   }
+  out.cascade = cascade_of(out.sources, placement.cascade);
   return out;
 }
 

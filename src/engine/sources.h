@@ -1,6 +1,7 @@
 // Which models of a snapshot a placement asks, and how much each counts.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -10,8 +11,9 @@
 namespace vitrine {
 
 struct PlacementSources {
-  std::vector<Source> sources;      // names and models belong to the snapshot
-  const Model* fallback = nullptr;  // its first popularity model; null without one
+  std::vector<Source> sources;         // names and models belong to the snapshot
+  std::vector<std::uint32_t> cascade;  // of the sources: the order in which they are asked
+  const Model* fallback = nullptr;     // its first popularity model; null without one
   std::string_view fallback_name;
   std::vector<std::string> missing;  // named by the placement, not in the snapshot
 };

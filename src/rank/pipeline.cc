@@ -19,6 +19,7 @@ struct Scratch {
   std::vector<CandidateBlock> blocks;  // one per source
   std::vector<RankedList> lists;
   std::vector<FusedCandidate> candidates;
+  std::vector<std::string_view> left_out;  // what there was no time for
 };
 
 Scratch& scratch() {
@@ -28,16 +29,22 @@ Scratch& scratch() {
 
 bool is_on(const Source& source) { return source.model != nullptr && source.weight > 0; }
 
-// Each source's best candidates under the mask.
+bool is_late(const PipelineRequest& request) { return request.is_late && request.is_late(); }
+
+// Each source's best candidates under the mask, as long as there is time.
 void retrieve(const PipelineRequest& request, std::span<const Source> sources, int candidates,
               Scratch& s) {
   s.blocks.resize(std::max(s.blocks.size(), sources.size()));
+  s.left_out.clear();
   const ItemMask mask = mask_of_request(request);
-  for (std::size_t i = 0; i < sources.size(); ++i) {
-    if (is_on(sources[i]))
-      sources[i].model->retrieve({&request.query, 1}, {&mask, 1}, candidates, s.blocks[i]);
+  for (std::size_t place = 0; place < sources.size(); ++place) {
+    const std::size_t i = request.cascade.empty() ? place : request.cascade[place];
+    s.blocks[i].reset(1, 0);
+    if (!is_on(sources[i])) continue;
+    if (is_late(request))
+      s.left_out.push_back(sources[i].name);
     else
-      s.blocks[i].reset(1, 0);
+      sources[i].model->retrieve({&request.query, 1}, {&mask, 1}, candidates, s.blocks[i]);
   }
 }
 
@@ -134,6 +141,12 @@ void explain_slate(Slate& slate, std::span<const FusedCandidate> candidates,
   }
 }
 
+void say_what_is_left_out(Slate& slate, std::span<const std::string_view> left_out) {
+  if (left_out.empty()) return;
+  const std::string late = fmt::format("out of time: without {}", fmt::join(left_out, ", "));
+  slate.degraded = slate.degraded.empty() ? late : late + "; " + slate.degraded;
+}
+
 }  // namespace
 
 Slate run_pipeline(const PipelineRequest& request, std::span<const Source> sources,
@@ -153,7 +166,10 @@ Slate run_pipeline(const PipelineRequest& request, std::span<const Source> sourc
     slate.shortfall =
         fmt::format("{} of {} items: nothing else may be shown", slate.items.size(), n);
   }
-  if (request.explain) explain_slate(slate, candidates, request, sources, options);
+  const bool explained = request.explain && !is_late(request);
+  if (explained) explain_slate(slate, candidates, request, sources, options);
+  if (request.explain && !explained) s.left_out.push_back("reasons");
+  say_what_is_left_out(slate, s.left_out);
   explore(slate, request.exploration);  // last: what comes in has no reasons
   return slate;
 }

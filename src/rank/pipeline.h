@@ -3,6 +3,7 @@
 // thread.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -49,12 +50,17 @@ struct PipelineRequest {
   const Model* fallback = nullptr;  // fills up when the sources list too few (popularity)
   std::string_view fallback_name = "popularity";
   Exploration exploration = {};  // of candidates that the mask allows
+  // The order in which sources are asked, as indexes of them; empty: as they come. What comes late
+  // in it is left out first when time runs out.
+  std::span<const std::uint32_t> cascade = {};
+  std::function<bool()> is_late = {};  // whether the time for this request is over; none: never
 };
 
 // At most request.n items, distinct, all of them inside the mask whatever the models answer, by
 // falling score; items of the fallback come last with score 0. degraded says that the fallback had
-// to help and why, shortfall that even so there are fewer than n. No source, no history, an n
-// beyond the catalogue, or n <= 0 are all fine. Reasons name events of request.query.history.
+// to help and why, or what time was too short for, shortfall that even so there are fewer than n.
+// No source, no history, an n beyond the catalogue, or n <= 0 are all fine. Reasons name events of
+// request.query.history.
 Slate run_pipeline(const PipelineRequest& request, std::span<const Source> sources,
                    const PipelineOptions& options);
 

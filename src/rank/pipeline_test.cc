@@ -176,5 +176,32 @@ TEST(Pipeline, EachItemIsExplainedByItsOwnModel) {
   }
 }
 
+// What is ready when time is over is the list of those that were asked by then, and the rest is
+// named.
+TEST(Pipeline, TimeThatRunsOutLeavesOutTheLastOfTheCascade) {
+  const ListModel first({1, 2, 3}), second({4, 5, 6}), fallback({7, 8, 9});
+  const std::vector<Source> sources = {{"first", &first, 1}, {"second", &second, 1}};
+  const std::vector<std::uint32_t> cascade = {1, 0};
+  const auto history = history_of({0});
+  PipelineRequest request{.query = {.history = history}, .n = 3, .fallback = &fallback};
+  const Slate whole = run_pipeline(request, sources, {});
+  request.cascade = cascade;
+  const auto within = [&](int steps, bool explain) {
+    request.explain = explain;
+    request.is_late = [steps]() mutable { return steps-- <= 0; };
+    return run_pipeline(request, sources, {});
+  };
+  EXPECT_EQ(items_of(within(0, false)), (std::vector<std::uint32_t>{7, 8, 9}));
+  EXPECT_EQ(within(0, false).degraded,
+            "out of time: without second, first; the models list nothing: popularity");
+  EXPECT_EQ(items_of(within(1, false)), (std::vector<std::uint32_t>{4, 5, 6}));
+  EXPECT_EQ(within(1, false).degraded, "out of time: without first");
+  EXPECT_EQ(within(1, true).degraded, "out of time: without first, reasons");
+  EXPECT_EQ(items_of(within(2, true)), items_of(whole));
+  EXPECT_EQ(within(2, true).degraded, "out of time: without reasons");
+  EXPECT_EQ(items_of(within(3, true)), items_of(whole));
+  EXPECT_EQ(within(3, true).degraded, "");
+}
+
 }  // namespace
 }  // namespace vitrine

@@ -1,8 +1,11 @@
 // Handlers that answer with lists.
+#include <chrono>
+
 #include "base/json.h"
 #include "base/json_writer.h"
 #include "base/options.h"
 #include "data/item.h"
+#include "server/limits.h"
 #include "server/quick_read.h"
 #include "server/routes.h"
 
@@ -217,8 +220,26 @@ Result<RecommendRequest> read_request(const Call& call) {
 
 }  // namespace
 
+namespace {
+
+// The time that the client, or else the shop, gives an answer, less what it waited for its turn.
+Status read_deadline(const Call& call, RecommendRequest& request) {
+  int allowed_ms = call.options.deadline_ms;
+  if (const std::string& text = call.request.deadline_ms; !text.empty()) {
+    VT_TRY(allowed_ms, whole_number("X-Deadline-Ms", text, 1, kDeadlineMsMax));
+  }
+  if (allowed_ms == 0) return {};
+  const std::chrono::duration<double, std::milli> waited =
+      std::chrono::steady_clock::now() - call.request.received;
+  request.ms_left = allowed_ms - waited.count();
+  return {};
+}
+
+}  // namespace
+
 Result<HttpResponse> post_recommendations(const Call& call) {
-  VT_TRY(const RecommendRequest request, read_request(call));
+  VT_TRY(RecommendRequest request, read_request(call));
+  VT_TRY(read_deadline(call, request));
   VT_TRY(const Answer answer, call.engine.recommend(request));
   return slate_response(answer);
 }

@@ -26,6 +26,7 @@
 #include <thread>
 
 #include "server/limits.h"
+#include "server/turns.h"
 
 namespace vitrine {
 namespace {
@@ -53,6 +54,8 @@ HttpRequest to_request(http::request<http::string_body>&& in) {
   parse_target(view(in.target()), request);
   request.authorization = std::string(view(in[http::field::authorization]));
   request.api_key = std::string(view(in["X-API-Key"]));
+  request.deadline_ms = std::string(view(in["X-Deadline-Ms"]));
+  request.received = std::chrono::steady_clock::now();
   request.body = std::move(in.body());
   return request;
 }
@@ -132,8 +135,10 @@ struct HttpServer::State {
   State(int io_threads, const HttpLimits& l, Callbacks c)
       : limits(l),
         callbacks(std::move(c)),
+        awake(io_threads),
         io(io_threads),
         acceptor(asio::make_strand(io)),
+        turns(io_threads, l.queue_ms_max * 1e-3),
         blocking(kBlockingThreads) {}
 
   const HttpLimits limits;
@@ -147,10 +152,13 @@ struct HttpServer::State {
   bool stopped = false;
   std::atomic<bool> stopping{false};
   std::atomic<int> waiting{0};  // requests for a blocking thread, and on one
+  std::atomic<int> awake;       // threads that do not wait for the network
 
   // Last, so that coroutines that are destroyed with them find the rest alive.
   asio::io_context io;
+  asio::executor_work_guard<asio::io_context::executor_type> guard{io.get_executor()};
   tcp::acceptor acceptor;  // on a strand: it is closed from another thread
+  Turns turns;
   asio::thread_pool blocking;
   std::vector<std::thread> threads;
 
@@ -166,9 +174,12 @@ struct HttpServer::State {
   asio::awaitable<boost::system::error_code> read(Connection& connection,
                                                   http::request_parser<http::string_body>& parser);
   asio::awaitable<HttpResponse> answer(HttpRequest request);
+  asio::awaitable<HttpResponse> answer_in_turn(const HttpRequest& request);
+  void work();
   asio::awaitable<HttpResponse> later(const HttpRequest& request);
   HttpResponse handle(const HttpRequest& request) const;
   HttpResponse refuse(const boost::system::error_code& error) const;
+  HttpResponse overloaded(std::string_view message) const;
 };
 
 // False when the connection is not to be served at all.
@@ -261,6 +272,62 @@ HttpResponse HttpServer::State::handle(const HttpRequest& request) const {
   }
 }
 
+HttpResponse HttpServer::State::overloaded(std::string_view message) const {
+  HttpResponse refused = callbacks.failed(429, message);
+  refused.headers.emplace_back("Retry-After", "1");
+  return refused;
+}
+
+// Waits in the queue of turns while work() goes on reading.
+asio::awaitable<HttpResponse> HttpServer::State::answer_in_turn(const HttpRequest& request) {
+  HttpResponse response;
+  const auto ask = [&](auto handler) {
+    auto resume = std::make_shared<decltype(handler)>(std::move(handler));
+    const auto executor = asio::get_associated_executor(*resume);
+    const auto go_on = [resume, executor] { asio::post(executor, [resume] { (*resume)(); }); };
+    const bool waits = turns.ask([this, &request, &response, go_on] {
+      response = handle(request);
+      go_on();
+    });
+    if (!waits) {
+      response = overloaded("more is asked than can be answered in time; try again");
+      go_on();
+    } else if (turns.waiting() > static_cast<std::size_t>(awake)) {
+      asio::post(io, [] {});  // wakes another thread
+    }
+  };
+  co_await asio::async_initiate<decltype(asio::use_awaitable), void()>(ask, asio::use_awaitable);
+  co_return response;
+}
+
+// A thread: reads and writes first, then answers whose turn it is. Each has the other's time where
+// that has nothing to do, and else its share, so that under overload requests are still read, to be
+// refused, and the probes of /healthz with them, but answering keeps most of the time.
+void HttpServer::State::work() {
+  using std::chrono::steady_clock;
+  while (!io.stopped()) {
+    const auto begin = steady_clock::now();
+    while (io.poll_one() > 0 && steady_clock::now() - begin < std::chrono::microseconds(kReadUs)) {
+    }
+    auto now = steady_clock::now();
+    const auto until = now + std::chrono::microseconds(kAnswerUs);
+    bool answered = false;
+    while (now < until) {
+      const Turns::Job job = turns.take();
+      if (!job) break;
+      answered = true;
+      job();
+      const auto end = steady_clock::now();
+      turns.took(std::chrono::duration<double>(end - now).count());
+      now = end;
+    }
+    if (answered) continue;
+    --awake;
+    if (turns.waiting() == 0) io.run_one();
+    ++awake;
+  }
+}
+
 // The answer comes back to the connection's own strand, whichever thread gives it.
 asio::awaitable<HttpResponse> HttpServer::State::later(const HttpRequest& request) {
   const auto start = [&](auto handler) {
@@ -289,17 +356,15 @@ asio::awaitable<HttpResponse> HttpServer::State::later(const HttpRequest& reques
 asio::awaitable<HttpResponse> HttpServer::State::answer(HttpRequest request) {
   const HttpWay way = callbacks.way(request);
   if (way == HttpWay::kAtOnce) co_return handle(request);
+  if (way == HttpWay::kInTurn) co_return co_await answer_in_turn(request);
   struct Place {
     std::atomic<int>& count;
     const int before = count.fetch_add(1);
     ~Place() { --count; }
   };
   const Place place{waiting};
-  if (place.before >= limits.waiting_max) {
-    HttpResponse refused = callbacks.failed(429, "too many requests are waiting; try again");
-    refused.headers.emplace_back("Retry-After", "1");
-    co_return refused;
-  }
+  if (place.before >= limits.waiting_max)
+    co_return overloaded("too many requests are waiting; try again");
   if (way == HttpWay::kLater) co_return co_await later(request);
   co_return co_await asio::co_spawn(
       blocking, [&]() -> asio::awaitable<HttpResponse> { co_return handle(request); },
@@ -414,7 +479,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& host, i
   state->port = acceptor.local_endpoint().port();
   asio::co_spawn(acceptor.get_executor(), state->accept_all(), asio::detached);
   for (int i = 0; i < threads; ++i) {
-    state->threads.emplace_back([s = state.get()] { s->io.run(); });
+    state->threads.emplace_back([s = state.get()] { s->work(); });
   }
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
 }

@@ -2,6 +2,7 @@
 // time-outs in between. Boost.Beast is known to http.cc alone.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -19,8 +20,9 @@ struct HttpRequest {
   std::string method;                                      // "GET"
   std::string path;                                        // as sent, without the query
   std::vector<std::pair<std::string, std::string>> query;  // decoded
-  std::string authorization, api_key;                      // of the headers of that name
+  std::string authorization, api_key, deadline_ms;         // of the headers of that name
   std::string body;
+  std::chrono::steady_clock::time_point received;  // the last byte
 };
 
 struct HttpResponse {
@@ -35,6 +37,7 @@ struct HttpLimits {
   int request_seconds_max;              // to send a request, and to take its answer
   int connections_max;                  // further ones get 503 and are closed
   int waiting_max = kBlockingQueueMax;  // requests that block; further ones get 429
+  int queue_ms_max = 0;  // who would wait longer for a thread gets 429; 0: nobody is refused
 };
 
 // Decodes %XX; kInvalid when it is malformed. '+' stays.
@@ -44,9 +47,10 @@ Result<std::string> percent_decode(std::string_view text);
 // value stays as it was sent.
 void parse_target(std::string_view target, HttpRequest& request);
 
-// How a request is answered: by handle() where it was read, by handle() on one of the threads that
-// may wait for a disk, so that it never holds up a recommendation, or by handle_later().
-enum class HttpWay { kAtOnce, kBlocking, kLater };
+// How a request is answered: by handle() where it was read, before what waits, if it costs next to
+// nothing; by handle() in turn with the others; by handle() on one of the threads that may wait for
+// a disk, so that it never holds up a recommendation; or by handle_later().
+enum class HttpWay { kAtOnce, kInTurn, kBlocking, kLater };
 
 class HttpServer {
  public:

@@ -108,7 +108,7 @@ std::unique_ptr<HttpServer> start(Door& door, const HttpLimits& limits = kLimits
   HttpServer::Callbacks callbacks;
   callbacks.way = [](const HttpRequest& r) {
     if (r.path == "/later") return HttpWay::kLater;
-    return r.path == "/wait" || r.path == "/break" ? HttpWay::kBlocking : HttpWay::kAtOnce;
+    return r.path == "/wait" || r.path == "/break" ? HttpWay::kBlocking : HttpWay::kInTurn;
   };
   callbacks.handle_later = [](const HttpRequest& r, const auto& done) {
     std::thread([body = r.body, done] { done({200, "", "later " + body + " END", {}}); }).detach();
@@ -253,6 +253,85 @@ TEST(Http, WhatBlocksNeitherHoldsUpTheRestNorPilesUp) {
   EXPECT_EQ(refused, 1);
 }
 
+// What is answered in time is answered; the rest is told to come back, and nobody is forgotten.
+TEST(Http, WhoWouldWaitTooLongIsTurnedAwayAtOnce) {
+  HttpServer::Callbacks callbacks;
+  callbacks.way = [](const HttpRequest& request) {
+    return request.path == "/healthz" ? HttpWay::kAtOnce : HttpWay::kInTurn;
+  };
+  callbacks.handle = [](const HttpRequest& request) {
+    if (request.path == "/slow") std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    HttpResponse response;
+    response.body = "END";
+    return response;
+  };
+  callbacks.failed = [](int status, std::string_view) {
+    HttpResponse response;
+    response.status = status;
+    response.body = "END";
+    return response;
+  };
+  HttpLimits limits = kLimits;
+  limits.queue_ms_max = 200;
+  auto started = HttpServer::start("127.0.0.1", 0, 1, limits, std::move(callbacks));
+  ASSERT_TRUE(started.ok());
+  const auto server = *std::move(started);
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 200; ++i) {
+    clients.push_back(std::make_unique<Client>(server->port()));
+    clients.back()->send_all(get("/slow"));
+  }
+  Client probe(server->port());
+  const auto asked = std::chrono::steady_clock::now();
+  probe.send_all(get("/healthz"));
+  EXPECT_EQ(status_of(probe.read_until("END")), "HTTP/1.1 200");
+  EXPECT_LT(std::chrono::steady_clock::now() - asked, std::chrono::seconds(1));
+  int answered = 0, refused = 0;
+  for (auto& client : clients) {
+    const std::string answer = client->read_until("END");
+    answered += status_of(answer) == "HTTP/1.1 200" ? 1 : 0;
+    const bool told = status_of(answer) == "HTTP/1.1 429";
+    refused += told && answer.find("Retry-After: 1") != std::string::npos ? 1 : 0;
+  }
+  EXPECT_EQ(answered + refused, 200);
+  EXPECT_GE(answered, 20);
+  EXPECT_GE(refused, 50);
+  probe.send_all(get("/slow"));
+  EXPECT_EQ(status_of(probe.read_until("END")), "HTTP/1.1 200");
+}
+
+TEST(Http, AClientThatNeverReadsIsCutOff) {
+  HttpServer::Callbacks callbacks;
+  callbacks.way = [](const HttpRequest&) { return HttpWay::kInTurn; };
+  callbacks.handle = [](const HttpRequest& request) {
+    HttpResponse response;
+    response.body = request.path == "/big" ? std::string(64 << 20, 'x') : "END";
+    return response;
+  };
+  callbacks.failed = [](int status, std::string_view) {
+    HttpResponse response;
+    response.status = status;
+    response.body = "END";
+    return response;
+  };
+  HttpLimits limits = kLimits;
+  limits.request_seconds_max = 1;
+  limits.connections_max = 1;
+  auto started = HttpServer::start("127.0.0.1", 0, 1, limits, std::move(callbacks));
+  ASSERT_TRUE(started.ok());
+  const auto server = *std::move(started);
+  Client deaf(server->port());
+  deaf.send_all(get("/big"));
+  std::string answer;  // its place is free once it is cut off
+  for (int i = 0; i < 100 && status_of(answer) != "HTTP/1.1 200"; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    Client other(server->port());
+    other.send_all(get("/small"));
+    answer = other.read_until("END");
+  }
+  EXPECT_EQ(status_of(answer), "HTTP/1.1 200");
+}
+
 TEST(Http, AnExceptionIsAnsweredAndForgotten) {
   Door door;
   HttpLimits limits = kLimits;
@@ -284,7 +363,7 @@ TEST(Http, StoppingUnderLoadLosesNoAnswer) {
   std::atomic<int> handled{0}, answered{0};
   HttpServer::Callbacks callbacks;
   callbacks.way = [](const HttpRequest& request) {
-    return request.path == "/wait" ? HttpWay::kBlocking : HttpWay::kAtOnce;
+    return request.path == "/wait" ? HttpWay::kBlocking : HttpWay::kInTurn;
   };
   callbacks.handle = [&](const HttpRequest&) {
     ++handled;

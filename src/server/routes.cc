@@ -18,9 +18,10 @@ std::span<const Route> all_routes() {
        true,
        post_events,
        "Log one event or a batch. Durable when answered; repeats of an event id change nothing. "
-       "Bad events of a batch are named in `rejected`, the good ones kept.",
+       "Bad "
+       "events of a batch are named by their index, the good ones are kept.",
        "Events",
-       "Ack",
+       "EventsAck",
        {}},
       {"POST",
        "/v1/items",
@@ -119,7 +120,9 @@ std::span<const Route> all_routes() {
        Scope::kRead,
        false,
        post_recommendations,
-       "What a user, a session or a given history should see at a placement.",
+       "What a user, a session or a given history should see at a placement. With X-Deadline-Ms "
+       "the "
+       "answer comes within so many milliseconds, with the best that is ready.",
        "RecommendationRequest",
        "Slate",
        {}},
@@ -351,12 +354,16 @@ std::string Call::query_text(std::string_view name) const {
 Result<int> Call::query_int(std::string_view name, int otherwise, int low, int high) const {
   const std::string text = query_text(name);
   if (text.empty()) return otherwise;
+  return whole_number(name, text, low, high);
+}
+
+Result<int> whole_number(std::string_view name, std::string_view text, int low, int high) {
   int number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size() || number < low || number > high) {
     return Error{Code::kInvalid, std::string(name) + ": expected a whole number from " +
                                      std::to_string(low) + " to " + std::to_string(high) +
-                                     ", found '" + text + "'"};
+                                     ", found '" + std::string(text) + "'"};
   }
   return number;
 }

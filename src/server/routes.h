@@ -57,6 +57,9 @@ struct Match {
 };
 Match match_route(std::string_view method, std::string_view path);
 
+// kInvalid, naming what it is, unless `text` is a number of that range.
+Result<int> whole_number(std::string_view name, std::string_view text, int low, int high);
+
 // One function maps a code to a status.
 int http_status(Code code);
 HttpResponse json_response(const Value& value, int status = 200);

@@ -82,10 +82,10 @@ struct Server::State {
 
   static HttpWay way(const HttpRequest& request) {
     const Match match = match_route(request.method, request.path);
-    if (match.route == nullptr) return HttpWay::kAtOnce;
+    if (match.route == nullptr || match.route->scope == Scope::kOpen) return HttpWay::kAtOnce;
     if (match.route->handle == post_events && request.body.size() <= kGatheredBytesMax)
       return HttpWay::kLater;
-    return match.route->blocks || may_wait(request) ? HttpWay::kBlocking : HttpWay::kAtOnce;
+    return match.route->blocks || may_wait(request) ? HttpWay::kBlocking : HttpWay::kInTurn;
   }
 
   // Small writes of events, the one kind of request that is answered later.
@@ -125,7 +125,7 @@ Result<std::unique_ptr<Server>> Server::start(Engine& engine, const ServerOption
     return error_response(status, code_name(code), message);
   };
   const HttpLimits limits{options.body_bytes_max, options.request_seconds_max,
-                          options.connections_max};
+                          options.connections_max, kBlockingQueueMax, options.queue_ms_max};
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   const int threads = options.threads > 0 ? options.threads : std::max(1, cores);
   VT_TRY(state->http,
