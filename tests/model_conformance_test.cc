@@ -31,8 +31,8 @@ class ModelConformance : public ::testing::TestWithParam<std::string_view> {
     ThreadPool pool(threads);
     return kind().fit(vitrine::Run{Random(7), pool, monitor}, options, world.set(), nullptr);
   }
-  // Two epochs have every step of a fit and every place where it can be cancelled; only a test of
-  // what was learned needs them all.
+  // Two epochs have every step of a fit and every place where it can be cancelled; only tests of
+  // what was learned, and of its bytes, need them all.
   Table few_epochs() const {
     for (const FieldDoc& field : kind().describe()) {
       if (field.name == "epochs") return Table{{"epochs", 2}};
@@ -105,9 +105,9 @@ std::vector<float> scores_of(const Model& model, const Query& query, std::uint32
 
 TEST_P(ModelConformance, SameBytesForAnyNumberOfThreads) {
   const World world = planted_world(1);
-  const std::string one = bytes(*fit(world, 1), "one");
-  EXPECT_EQ(one, bytes(*fit(world, 2), "two"));
-  EXPECT_EQ(one, bytes(*fit(world, 5), "five"));
+  const std::string one = bytes(*fit(world, 1, {}), "one");
+  EXPECT_EQ(one, bytes(*fit(world, 2, {}), "two"));
+  EXPECT_EQ(one, bytes(*fit(world, 5, {}), "five"));
 }
 
 TEST_P(ModelConformance, SavedAndLoadedIsTheSame) {
