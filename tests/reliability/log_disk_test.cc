@@ -171,7 +171,8 @@ TEST(FullDisk, RefusesByNameReadsOnAndGoesOn) {
       append(**log, ledger);
       files.set_space(space);
       for (int i = 0; i < 40; ++i) append(**log, ledger);
-      const NewRecord one{RecordKind::kEvent, "", as_bytes(std::string(2'000, 'x'))};
+      const std::string text(2'000, 'x');
+      const NewRecord one{RecordKind::kEvent, "", as_bytes(text)};
       const auto refused = (*log)->append(std::span(&one, 1));
       ASSERT_FALSE(refused.ok());
       ASSERT_EQ(refused.error().code, Code::kExhausted) << refused.error().message;
