@@ -46,8 +46,15 @@ std::uint32_t number_of(StringIndex& index, std::string_view id) {
 }  // namespace
 
 void EventTable::add(const Event& event, std::uint64_t sequence_number, Vocabulary& vocabulary) {
-  user.push_back(event.user.empty() ? kNoUser : vocabulary.add_user(event.user));
-  item.push_back(event.item.empty() ? kNoItem : vocabulary.add_item(event.item));
+  const UserIndex of = event.user.empty() ? kNoUser : vocabulary.add_user(event.user);
+  const ItemIndex about = event.item.empty() ? kNoItem : vocabulary.add_item(event.item);
+  add(event, sequence_number, of, about);
+}
+
+void EventTable::add(const Event& event, std::uint64_t sequence_number, UserIndex of,
+                     ItemIndex about) {
+  user.push_back(of);
+  item.push_back(about);
   type.push_back(event.type);
   value.push_back(static_cast<float>(event.value));
   quantity.push_back(static_cast<float>(event.quantity));

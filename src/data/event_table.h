@@ -33,6 +33,8 @@ struct EventTable {
   }
   // Adds the ids to the vocabulary and a row. The caller passes one vocabulary throughout.
   void add(const Event& event, std::uint64_t sequence_number, Vocabulary& vocabulary);
+  // The same when it is known whom and what the event's ids mean.
+  void add(const Event& event, std::uint64_t sequence_number, UserIndex of, ItemIndex about);
 };
 
 }  // namespace vitrine

@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -17,17 +18,43 @@ constexpr std::uint64_t kReportEvery = 16'384;  // records between two looks at 
 // Folds records into a raw data set.
 class Folder {
  public:
-  Folder(const EventTypes& types, bool merge_sessions, RawDataset& out)
-      : types_(types), merge_sessions_(merge_sessions), out_(out) {}
+  Folder(const EventTypes& types, bool merge_sessions, KnownIds known, RawDataset& out)
+      : types_(types), merge_sessions_(merge_sessions), known_(known.sequence), out_(out) {
+    out_.sequence = known.sequence;
+    out_.vocabulary = std::move(known.vocabulary);
+    if (known_ > 0) then_.emplace(out_.vocabulary);
+  }
 
   Status fold(const LogRecord& record) {
-    out_.sequence = record.sequence;
+    if (record.sequence > known_) {
+      if (record.sequence != out_.sequence + 1) return lacks_records_before(record.sequence);
+      out_.sequence = record.sequence;
+      then_.reset();
+      return fold_record(record);
+    }
+    const std::uint32_t items = out_.vocabulary.items.size();
+    VT_TRY(fold_record(record));
+    return unknown_ || out_.vocabulary.items.size() != items ? names_unknown_ids() : Status();
+  }
+
+  void finish() {
+    out_.catalogue.resize(out_.vocabulary.items.size());
+    if (merge_sessions_ || !moves_.empty()) give_away();
+    if (erased_) drop_erased();
+  }
+
+ private:
+  Status fold_record(const LogRecord& record) {
     switch (record.kind) {
-      case RecordKind::kEvent:
+      case RecordKind::kEvent: {
         VT_TRY(decode_event(record.payload, types_, event_));
         if (event_.received == kNoTime) event_.received = record.received;
-        out_.table.add(event_, record.sequence, out_.vocabulary);
+        const UserIndex user = event_.user.empty() ? kNoUser : user_of(event_.user);
+        const ItemIndex item =
+            event_.item.empty() ? kNoItem : out_.vocabulary.add_item(event_.item);
+        out_.table.add(event_, record.sequence, user, item);
         return {};
+      }
       case RecordKind::kItem: {
         VT_TRY(const Item item, decode_item(record.payload));
         out_.catalogue.put(out_.vocabulary.add_item(item.id), item);
@@ -35,7 +62,7 @@ class Folder {
       }
       case RecordKind::kUser: {
         VT_TRY(const User user, decode_user(record.payload));
-        out_.vocabulary.add_user(user.id);
+        user_of(user.id);
         return {};
       }
       case RecordKind::kEraseItem: {
@@ -46,7 +73,7 @@ class Folder {
         return {};
       }
       case RecordKind::kEraseUser:
-        if (out_.vocabulary.users.erase(as_text(record.payload))) erased_ = true;
+        erase_user(as_text(record.payload));
         return {};
       case RecordKind::kRule:
       case RecordKind::kConsent:
@@ -62,13 +89,27 @@ class Folder {
                  "wrote it"};
   }
 
-  void finish() {
-    out_.catalogue.resize(out_.vocabulary.items.size());
-    if (merge_sessions_ || !moves_.empty()) give_away();
-    if (erased_) drop_erased();
+  UserIndex user_of(std::string_view id) {
+    if (!then_) return out_.vocabulary.add_user(id);
+    const UserIndex user = then_->of(id);
+    unknown_ |= user == kNoUser;
+    erased_ |= user != kNoUser && out_.vocabulary.id(user).empty();
+    return user;
   }
 
- private:
+  void erase_user(std::string_view id) {
+    if (!then_) {
+      erased_ |= out_.vocabulary.users.erase(id);
+      return;
+    }
+    const auto again = out_.vocabulary.user(id);
+    const UserIndex hole = then_->erase(id);
+    if (!again) return;
+    unknown_ |= hole == kNoUser;
+    moves_.push_back({out_.table.size(), *again, EventTable::kNone, hole});
+    erased_ = true;
+  }
+
   // At a merge the rows before `row` move.
   struct Move {
     std::size_t row;
@@ -78,11 +119,12 @@ class Folder {
   };
 
   void note(const Merge& merge) {
-    const UserIndex to = out_.vocabulary.add_user(merge.to);
+    const UserIndex to = user_of(merge.to);
     if (!merge.session.empty()) {
       if (const auto session = out_.table.sessions.find(merge.session))
         moves_.push_back({out_.table.size(), kNoUser, *session, to});
-    } else if (const auto user = out_.vocabulary.user(merge.user)) {
+    } else if (const auto user =
+                   then_ ? then_->find(merge.user) : out_.vocabulary.user(merge.user)) {
       moves_.push_back({out_.table.size(), *user, EventTable::kNone, to});
     }
   }
@@ -148,7 +190,10 @@ class Folder {
 
   const EventTypes& types_;
   const bool merge_sessions_;
+  const std::uint64_t known_;  // the vocabulary holds the ids of the records up to here
   RawDataset& out_;
+  std::optional<KnownUsers> then_;  // of these records
+  bool unknown_ = false;            // one of them names somebody else
   Event event_;
   std::vector<Move> moves_;
   bool erased_ = false;
@@ -175,10 +220,11 @@ Result<User> decode_user(std::span<const std::byte> payload) {
 }
 
 Result<RawDataset> read_dataset(const Run& run, const EventLog& log, const EventTypes& types,
-                                std::uint64_t up_to, const LiveOptions& live) {
-  RawDataset raw;
-  Folder folder(types, live.merge_sessions, raw);
+                                std::uint64_t up_to, const LiveOptions& live, KnownIds known) {
   const std::uint64_t last = std::min(up_to, log.last_sequence());
+  if (last < known.sequence) return ends_before_known(known, last);
+  RawDataset raw;
+  Folder folder(types, live.merge_sessions, std::move(known), raw);
   const std::uint64_t first = log.first_sequence();
   Stage stage(run.monitor, "reading the event log", last >= first ? last - first + 1 : 0,
               "records");
@@ -196,8 +242,8 @@ Result<RawDataset> read_dataset(const Run& run, const EventLog& log, const Event
 }
 
 Result<Dataset> build_dataset(const Run& run, const EventLog& log, const EventTypes& types,
-                              const Config& config, std::uint64_t up_to) {
-  VT_TRY(RawDataset raw, read_dataset(run, log, types, up_to, config.live));
+                              const Config& config, std::uint64_t up_to, KnownIds known) {
+  VT_TRY(RawDataset raw, read_dataset(run, log, types, up_to, config.live, std::move(known)));
   VT_TRY(CleanView view,
          clean(run, raw.table, raw.vocabulary, raw.catalogue, types, config.cleaning));
   VT_TRY(Histories histories,

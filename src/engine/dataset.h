@@ -6,7 +6,8 @@
 // Erasing an item empties its row and keeps its index; erasing a user leaves a hole, the events up
 // to there are not seen, and the same id appearing later is somebody new. Merging gives a session's
 // or a user's events up to there to another user; so does, unless [live] merge_sessions is off, the
-// first event of a session that names its user.
+// first event of a session that names its user. A log that has lost old records is folded from the
+// vocabulary that was kept of them, and means what it meant when they were there.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include "data/clean.h"
 #include "data/histories.h"
 #include "engine/config.h"
+#include "engine/known_ids.h"
 #include "store/event_log.h"
 
 namespace vitrine {
@@ -38,14 +40,16 @@ struct Dataset {
   std::uint64_t sequence = 0;
 };
 
-// Reads the records with sequences up to `up_to`. kCorrupt, naming the sequence, for a record that
-// is not what we wrote.
+// Reads the records with sequences up to `up_to`, which is not below what is `known`. kCorrupt,
+// naming the sequence, for a record that is not what we wrote, or is missing.
 Result<RawDataset> read_dataset(const Run& run, const EventLog& log, const EventTypes& types,
-                                std::uint64_t up_to = kWholeLog, const LiveOptions& live = {});
+                                std::uint64_t up_to = kWholeLog, const LiveOptions& live = {},
+                                KnownIds known = {});
 
 // Reads, cleans, and builds the histories; the table is gone when it returns.
 Result<Dataset> build_dataset(const Run& run, const EventLog& log, const EventTypes& types,
-                              const Config& config, std::uint64_t up_to = kWholeLog);
+                              const Config& config, std::uint64_t up_to = kWholeLog,
+                              KnownIds known = {});
 
 // The payloads of item and user records.
 Result<Item> decode_item(std::span<const std::byte> payload);

@@ -118,6 +118,67 @@ TEST(Dataset, FoldsAsTheLiveStateDoes) {
   EXPECT_TRUE(held);
 }
 
+// Whether two folds say the same of every event and id.
+void expect_equal(const RawDataset& a, const RawDataset& b) {
+  RC_ASSERT(a.sequence == b.sequence);
+  RC_ASSERT(a.vocabulary.users.size() == b.vocabulary.users.size());
+  for (std::uint32_t u = 0; u < a.vocabulary.users.size(); ++u)
+    RC_ASSERT(a.vocabulary.users.id(u) == b.vocabulary.users.id(u));
+  RC_ASSERT(a.vocabulary.items.size() == b.vocabulary.items.size());
+  for (std::uint32_t i = 0; i < a.vocabulary.items.size(); ++i)
+    RC_ASSERT(a.vocabulary.items.id(i) == b.vocabulary.items.id(i));
+  RC_ASSERT(a.table.sequence == b.table.sequence);
+  RC_ASSERT(a.table.user == b.table.user);
+  RC_ASSERT(a.table.item == b.table.item);
+  RC_ASSERT(a.table.content == b.table.content);
+}
+
+// Who begins with the ids of a part of the log reads the whole of it as anyone else does.
+TEST(Dataset, KnownIdsChangeNothing) {
+  const bool held = rc::check("the folds agree", [] {
+    TempFolder folder;
+    Config config = shop_config(folder);
+    config.live.merge_sessions = *rc::gen::arbitrary<bool>();
+    const auto engine = open_shop(config, OpenMode::kTool);
+    happen(*engine, *rc::gen::inRange(1, 60));
+    auto log = open_file_log_to_read(real_files(), folder.file("shop/log"));
+    RC_PRE(log.ok());
+    RC_PRE((*log)->last_sequence() > 0U);
+    TestRun run;
+    const EventTypes types;
+    const RawDataset whole = must(read_dataset(run.run, **log, types, kWholeLog, config.live));
+    const auto known = [&, at = *rc::gen::inRange<std::uint64_t>(1, whole.sequence + 1)] {
+      RawDataset part = must(read_dataset(run.run, **log, types, at, config.live));
+      const std::string path = folder.file("vocabulary");
+      must(save_known_ids(unsynced_files(), path, {part.sequence, std::move(part.vocabulary)}));
+      return must(load_known_ids(unsynced_files(), path));
+    };
+    const std::uint64_t at = known().sequence;
+    const RawDataset again =
+        must(read_dataset(run.run, **log, types, kWholeLog, config.live, known()));
+    expect_equal(again, whole);
+    RC_ASSERT(!read_dataset(run.run, **log, types, at - 1, config.live, known()).ok());
+
+    const auto live = must(Live::replay(run.run, **log, types, config, "memory:"));
+    const auto knowing =
+        must(Live::replay(run.run, **log, types, config, "memory:", {}, {}, known()));
+    RC_ASSERT(knowing->sequence() == live->sequence());
+    for (std::uint32_t u = 0; u < whole.vocabulary.users.size(); ++u) {
+      const Person person{UserIndex{u}, {}};
+      RC_ASSERT(knowing->vocabulary().id(person.user) == live->vocabulary().id(person.user));
+      const auto a = must(knowing->people().history(person));
+      const auto b = must(live->people().history(person));
+      RC_ASSERT(a.size() == b.size());
+      for (std::size_t i = 0; i < a.size(); ++i)
+        RC_ASSERT(std::tie(a[i].item, a[i].time) == std::tie(b[i].item, b[i].time));
+    }
+    for (std::uint32_t i = 0; i < whole.vocabulary.items.size(); ++i)
+      RC_ASSERT(knowing->catalogue()->available().test(i) ==
+                live->catalogue()->available().test(i));
+  });
+  EXPECT_TRUE(held);
+}
+
 TEST(Dataset, ALoginTakesTheSessionAlong) {
   TempFolder folder;
   const Config config = shop_config(folder);

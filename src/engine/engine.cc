@@ -37,8 +37,9 @@ void Engine::State::load_any_snapshot() {
 Status Engine::State::start_serving(const Run& run) {
   VT_TRY(files.make_folder(folder));
   VT_TRY(EventLog * log, log_to_write());
-  VT_TRY(live_state,
-         Live::replay(run, *log, types, config, "rocksdb:" + folder + "/state", checkpoint()));
+  VT_TRY(KnownIds known, known_ids());
+  VT_TRY(live_state, Live::replay(run, *log, types, config, "rocksdb:" + folder + "/state",
+                                  checkpoint(), {}, std::move(known)));
   live_ready.store(live_state.get());
   load_any_snapshot();
   slates = std::make_unique<SlateStream>(files, folder + "/slates");
@@ -47,7 +48,10 @@ Status Engine::State::start_serving(const Run& run) {
     return train_in_background(request, stop);
   };
   // What cannot be followed is said once, not every time it is looked at.
-  work.look = [this, said = std::string()]() mutable {
+  work.look = [this, log, retention = Retention(), said = std::string()]() mutable {
+    const Status retained =
+        retention.look(*log, config.log, checkpoint(), vocabulary_path(), wall_clock());
+    if (!retained.ok()) diag(Level::kError, "dropping old events: " + retained.error().message);
     const Status followed = follow_current();
     std::string failure = followed.ok() ? "" : followed.error().message;
     if (!failure.empty() && failure != said) {

@@ -28,6 +28,8 @@ inline constexpr std::size_t kRequestIdsMax = 10'000;     // excluded ids, cart,
 inline constexpr std::int64_t kSequenceWaitMs = 2'000;    // for a state that holds min_sequence
 inline constexpr std::size_t kCategoryMasksMax = 64;      // remembered category filters
 inline constexpr std::uint64_t kCheckpointRecords = 5'000'000;  // a checkpoint is made after these
+inline constexpr int kRetentionDays = 3;  // that must bear witness before old events are dropped
+inline constexpr int kRetentionSpanDays = 7;  // within which they lie
 inline constexpr std::size_t kSlateQueueMax =
     8'192;                                         // slates waiting to be written; more are dropped
 inline constexpr std::size_t kSlateBatch = 256;    // slates that are written at once

@@ -28,25 +28,31 @@ Result<std::unique_ptr<Live>> Live::empty(const EventTypes& types, const Config&
   return live;
 }
 
-Result<std::unique_ptr<Live>> Live::nothing(const EventTypes& types, const Config& config) {
-  return empty(types, config, "memory:", {});
+Result<std::unique_ptr<Live>> Live::nothing(const EventTypes& types, const Config& config,
+                                            KnownIds known) {
+  VT_TRY(auto live, empty(types, config, "memory:", {}));
+  live->begin_with(std::move(known));
+  return live;
 }
 
-// The state of the checkpoint, else of nothing.
+// The state of the checkpoint, else of nothing but what is known.
 Result<std::unique_ptr<Live>> Live::start(const EventLog& log, const EventTypes& types,
                                           const Config& config, const std::string& state_url,
-                                          const CheckpointPlace& checkpoint, LiveLimits limits) {
+                                          const CheckpointPlace& checkpoint, LiveLimits limits,
+                                          KnownIds known) {
+  if (log.last_sequence() < known.sequence) return ends_before_known(known, log.last_sequence());
   VT_TRY(auto live, empty(types, config, state_url, limits));
   std::string why = "there is no checkpoint";
   if (checkpoint.files != nullptr && file_exists(*checkpoint.files, checkpoint.path)) {
     const Status loaded = live->load(checkpoint, log);
-    if (loaded.ok() && live->sequence() + 1 >= log.first_sequence()) return live;
+    const std::uint64_t needed = std::max(known.sequence, log.first_sequence() - 1);
+    if (loaded.ok() && live->sequence() >= needed) return live;
     why = loaded.ok() ? checkpoint.path + ": ends before the log begins" : loaded.error().message;
-    diag(Level::kWarning, why + "; the whole log is replayed instead");
+    diag(Level::kWarning, why + "; what the log has is replayed instead");
     live.reset();  // closes its store
     VT_TRY(live, empty(types, config, state_url, limits));
   }
-  if (log.last_sequence() > 0 && log.first_sequence() > 1) {
+  if (known.sequence == 0 && log.last_sequence() > 0 && log.first_sequence() > 1) {
     return Error{Code::kCorrupt,
                  "the event log begins at record " + std::to_string(log.first_sequence()) +
                      ", what came before it was trimmed, and the checkpoint that holds it cannot "
@@ -55,47 +61,56 @@ Result<std::unique_ptr<Live>> Live::start(const EventLog& log, const EventTypes&
                      (checkpoint.path.empty() ? "it" : checkpoint.path) +
                      " back from a backup that is not older than the log's first record"};
   }
+  live->begin_with(std::move(known));
   return live;
 }
 
-namespace {
-
-// Old records were dropped, and nothing that could be used holds what they said.
-Error incomplete(std::uint64_t sequence, const CheckpointPlace& checkpoint) {
-  return Error{Code::kCorrupt,
-               "the event log lacks records before " + std::to_string(sequence) +
-                   ", they were trimmed, and the checkpoint does not hold them; put " +
-                   (checkpoint.path.empty() ? "it" : checkpoint.path) +
-                   " back from a backup that does"};
+// The ids first, then the records that brought them and are still there.
+void Live::begin_with(KnownIds known) {
+  if (known.sequence == 0) return;
+  vocabulary_ = std::move(known.vocabulary);
+  known_ = known.sequence;
+  sequence_.store(known_);
+  then_.emplace(vocabulary_);
 }
 
-}  // namespace
+Status Live::fold(const LogRecord& record, const EventTypes& types, Event& event) {
+  Turn turn(*this);
+  if (record.sequence > known_) {
+    if (record.sequence != sequence_.load() + 1) return lacks_records_before(record.sequence);
+    then_.reset();
+    const Status folded = turn.record(record, types, event);
+    sequence_.store(record.sequence);
+    return folded;
+  }
+  const std::uint32_t items = vocabulary_.items.size();
+  VT_TRY(turn.record(record, types, event));
+  return unknown_ || vocabulary_.items.size() != items ? names_unknown_ids() : Status();
+}
 
 Result<std::unique_ptr<Live>> Live::replay(const Run& run, const EventLog& log,
                                            const EventTypes& types, const Config& config,
                                            const std::string& state_url,
                                            const CheckpointPlace& checkpoint,
-                                           std::optional<LiveLimits> limits) {
+                                           std::optional<LiveLimits> limits, KnownIds known) {
   const LiveLimits bounds = limits.value_or(
       LiveLimits{kHistoryMax, static_cast<std::uint64_t>(config.live.memory_mb) << 20});
-  VT_TRY(auto live, start(log, types, config, state_url, checkpoint, bounds));
-  const std::uint64_t first = std::max(live->sequence() + 1, log.first_sequence());
+  VT_TRY(auto live, start(log, types, config, state_url, checkpoint, bounds, std::move(known)));
+  const std::uint64_t first =
+      live->then_ ? log.first_sequence() : std::max(live->sequence() + 1, log.first_sequence());
   const std::uint64_t last = log.last_sequence();
   Stage stage(run.monitor, "replaying the event log", last >= first ? last - first + 1 : 0,
               "records");
   Event event;
-  Turn turn(*live);
-  std::uint64_t next = first;
   VT_TRY(log.read(first, [&](const LogRecord& record) -> Status {
-    if (record.sequence != next++) return incomplete(record.sequence, checkpoint);
-    const Status folded = turn.record(record, types, event);
-    live->sequence_.store(record.sequence);
+    const Status folded = live->fold(record, types, event);
     if (!folded.ok()) {
       return folded.error().prefixed("event log, record " + std::to_string(record.sequence));
     }
     const std::uint64_t done = record.sequence - first + 1;
     return done % kReportEvery == 0 ? stage.proceed(done) : Status();
   }));
+  live->then_.reset();
   live->grow();
   live->catalogue_.publish();
   return live;
@@ -142,6 +157,7 @@ Status Live::Turn::record(const LogRecord& record, const EventTypes& types, Even
 void Live::apply(std::uint64_t first, std::uint64_t last, const std::function<void(Turn&)>& batch) {
   std::unique_lock lock(mutex_);
   advanced_.wait(lock, [&] { return sequence_.load() + 1 >= first; });
+  then_.reset();
   Turn turn(*this);
   batch(turn);
   grow();
@@ -191,11 +207,18 @@ void Live::complain(const Status& status) {
   diag(Level::kError, "state store: " + status.error().message);
 }
 
+UserIndex Live::user_of(std::string_view id) {
+  if (!then_) return vocabulary_.add_user(id);
+  const UserIndex user = then_->of(id);
+  unknown_ |= user == kNoUser;
+  return user;
+}
+
 void Live::Turn::event(std::uint64_t sequence, const Event& event) {
   Vocabulary& vocabulary = live_.vocabulary_;
   Person person{kNoUser, event.session};
   if (!event.user.empty()) {
-    person.user = vocabulary.add_user(event.user);
+    person.user = live_.user_of(event.user);
     if (live_.options_.merge_sessions && !event.session.empty())
       live_.complain(live_.people_->merge({kNoUser, event.session}, person));
   }
@@ -212,7 +235,7 @@ void Live::Turn::item(Item item) {
 }
 
 void Live::Turn::user(const User& user, std::string_view json) {
-  live_.vocabulary_.add_user(user.id);
+  live_.user_of(user.id);
   live_.complain(live_.store_->put(user_key(kUserKeys, user.id), json));
 }
 
@@ -221,7 +244,11 @@ void Live::Turn::erase_item(std::string_view id) {
 }
 
 void Live::Turn::erase_user(std::string_view id) {
-  if (const auto index = live_.vocabulary_.user(id)) {
+  if (live_.then_) {
+    if (const auto index = live_.then_->find(id))
+      live_.complain(live_.people_->erase({*index, {}}));
+    live_.then_->erase(id);
+  } else if (const auto index = live_.vocabulary_.user(id)) {
     live_.complain(live_.people_->erase({*index, {}}));
     {
       const std::lock_guard lock(live_.erased_mutex_);
@@ -233,11 +260,11 @@ void Live::Turn::erase_user(std::string_view id) {
 }
 
 void Live::Turn::merge(const Merge& merge) {
-  Vocabulary& vocabulary = live_.vocabulary_;
-  const Person to{vocabulary.add_user(merge.to), {}};
+  const Person to{live_.user_of(merge.to), {}};
   Person from{kNoUser, merge.session};
   if (!merge.user.empty()) {
-    const auto known = vocabulary.user(merge.user);
+    const auto known =
+        live_.then_ ? live_.then_->find(merge.user) : live_.vocabulary_.user(merge.user);
     if (!known) return;
     from = {*known, {}};
   }

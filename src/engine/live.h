@@ -16,6 +16,7 @@
 
 #include "base/run.h"
 #include "engine/config.h"
+#include "engine/known_ids.h"
 #include "engine/live_catalogue.h"
 #include "engine/live_checkpoint.h"
 #include "engine/live_state.h"
@@ -27,16 +28,21 @@ namespace vitrine {
 class Live {
  public:
   // `limits`: other than [live] says. `state_url`: of the state store that evicted histories and
-  // user records go to. A checkpoint that cannot be used is said to be so, and the whole log read;
-  // kCorrupt when the log does not begin at its beginning then.
+  // user records go to. `known`: of a log that lost old records. A checkpoint that cannot be used
+  // is said to be so, and all that the log has is read; kCorrupt when it lacks records that are not
+  // known.
   static Result<std::unique_ptr<Live>> replay(const Run& run, const EventLog& log,
                                               const EventTypes& types, const Config& config,
                                               const std::string& state_url,
                                               const CheckpointPlace& checkpoint = {},
-                                              std::optional<LiveLimits> limits = {});
+                                              std::optional<LiveLimits> limits = {},
+                                              KnownIds known = {});
 
-  // Of an empty log, in memory: to be fed by apply().
-  static Result<std::unique_ptr<Live>> nothing(const EventTypes& types, const Config& config);
+  // Of an empty log, in memory: to be fed by apply(), and up to what is known by fold().
+  static Result<std::unique_ptr<Live>> nothing(const EventTypes& types, const Config& config,
+                                               KnownIds known = {});
+  // The next record of the log, nobody else writing. Its items are shown after the next apply().
+  Status fold(const LogRecord& record, const EventTypes& types, Event& scratch);
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
   std::shared_ptr<const CatalogueVersion> catalogue() const { return catalogue_.current(); }
@@ -85,7 +91,10 @@ class Live {
                                              const std::string& state_url, LiveLimits limits);
   static Result<std::unique_ptr<Live>> start(const EventLog& log, const EventTypes& types,
                                              const Config& config, const std::string& state_url,
-                                             const CheckpointPlace& checkpoint, LiveLimits limits);
+                                             const CheckpointPlace& checkpoint, LiveLimits limits,
+                                             KnownIds known);
+  void begin_with(KnownIds known);
+  UserIndex user_of(std::string_view id);
   Status load(const CheckpointPlace& place, const EventLog& log);
   void grow();
   bool is_product(std::string_view id) const;
@@ -96,6 +105,9 @@ class Live {
   const std::string settings_;  // a fingerprint of what decides what a record does
   std::unique_ptr<StateStore> store_;
   Vocabulary vocabulary_;
+  std::uint64_t known_ = 0;         // it held the ids of records up to here before they were read
+  std::optional<KnownUsers> then_;  // of these records
+  bool unknown_ = false;            // one of them names somebody else
   LiveCatalogue catalogue_;
   std::unique_ptr<LiveState> people_;
   std::uint32_t grown_items_ = 0;

@@ -17,9 +17,7 @@ namespace {
 
 constexpr std::string_view kKind = "live";
 constexpr std::int64_t kFormat = 1;
-constexpr std::uint32_t kIdsInPiece = 1 << 16;
 constexpr std::size_t kRecordsInPiece = 1 << 14;
-constexpr std::string_view kHole = "\x01";  // no id: an id has no control characters
 
 std::string piece(std::string_view name, std::size_t i) {
   return std::string(name) + "/" + std::to_string(i);
@@ -58,29 +56,6 @@ Result<std::uint64_t> record_hash(const EventLog& log, std::uint64_t sequence) {
   });
   if (!read.ok() && read.error().code != enough.code) return read.error();
   return hash;
-}
-
-// Ids in the order of their indexes, a hole as an empty one.
-template <class Id>
-void save_ids(ArchiveWriter& writer, std::string_view name, std::uint32_t count, const Id& id) {
-  for (std::uint32_t from = 0, k = 0; from < count; from += kIdsInPiece, ++k) {
-    std::vector<std::string> ids;
-    for (std::uint32_t i = from; i < count && i - from < kIdsInPiece; ++i) ids.emplace_back(id(i));
-    writer.strings(piece(name, k), ids);
-  }
-}
-
-Status load_ids(const ArchiveReader& reader, std::string_view name, StringIndex& index) {
-  for (std::size_t k = 0; reader.has(piece(name, k)); ++k) {
-    VT_TRY(const auto ids, reader.strings(piece(name, k)));
-    for (const std::string& id : ids) {
-      const std::uint32_t next = index.size();
-      if (index.add(id.empty() ? kHole : std::string_view(id)) != next)
-        return Error{Code::kCorrupt, "the id '" + id + "' occurs twice"};
-      if (id.empty()) index.erase(kHole);
-    }
-  }
-  return {};
 }
 
 void save_catalogue(ArchiveWriter& writer, const CatalogueVersion& catalogue) {
@@ -185,7 +160,7 @@ Status Live::save(const CheckpointPlace& place, EventLog& log) {
   fold.unlock();
 
   ArchiveWriter writer(*place.files, place.path, kKind);
-  save_ids(writer, "users", users, [&](std::uint32_t i) {
+  write_ids(writer, "users", users, [&](std::uint32_t i) {
     const std::string_view id = vocabulary_.id(UserIndex{i});
     if (!id.empty()) return std::string(id);
     const std::lock_guard lock(erased_mutex_);
@@ -196,7 +171,8 @@ Status Live::save(const CheckpointPlace& place, EventLog& log) {
     const std::lock_guard lock(erased_mutex_);
     erased_.reset();
   }
-  save_ids(writer, "items", items, [&](std::uint32_t i) { return vocabulary_.id(ItemIndex{i}); });
+  write_ids(writer, "items", items,
+            [&](std::uint32_t i) { return std::string(vocabulary_.id(ItemIndex{i})); });
   save_catalogue(writer, *catalogue);
   VT_TRY(people_->save(writer));
   VT_TRY(save_descriptions(writer, *store_, kUserKeys));
@@ -234,12 +210,9 @@ Status Live::load(const CheckpointPlace& place, const EventLog& log) {
   // A record that is gone cannot be compared.
   if (sequence > log.last_sequence() || (there != 0 && hex(there) != *record->as_string()))
     return Error{Code::kInvalid, place.path + ": was made from another log"};
-  VT_TRY(const std::uint64_t users, number(state, "users"));
-  VT_TRY(const std::uint64_t items, number(state, "items"));
   VT_TRY(const std::uint64_t events, number(state, "events"));
-  VT_TRY(load_ids(*reader, "users", vocabulary_.users));
-  VT_TRY(load_ids(*reader, "items", vocabulary_.items));
-  if (vocabulary_.users.size() != users || vocabulary_.items.size() != items) return odd;
+  VT_TRY(KnownIds known, read_known_ids(*reader));
+  vocabulary_ = std::move(known.vocabulary);
   VT_TRY(load_catalogue(*reader, vocabulary_.items.size(), catalogue_));
   VT_TRY(people_->load(*reader, sequence, vocabulary_.items.size()));
   VT_TRY(load_descriptions(*reader, *store_));
@@ -253,6 +226,13 @@ Status Live::load(const CheckpointPlace& place, const EventLog& log) {
 std::string Live::settings(const Config& config, const EventTypes& types) {
   const std::string text = settings_of(config, types);
   return hex(XXH3_64bits(text.data(), text.size()));
+}
+
+Result<KnownIds> checkpointed_ids(const CheckpointPlace& place) {
+  VT_TRY(const auto reader, ArchiveReader::open(*place.files, place.path, kKind));
+  auto known = read_known_ids(*reader);
+  if (!known.ok()) return known.error().prefixed(place.path);
+  return known;
 }
 
 CheckpointWriter::CheckpointWriter(Work work, double minutes)

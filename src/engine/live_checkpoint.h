@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/file.h"
+#include "engine/known_ids.h"
 #include "engine/worker.h"
 
 namespace vitrine {
@@ -19,6 +20,9 @@ struct CheckpointPlace {
   FileSystem* files = nullptr;  // null: no checkpoints
   std::string path;
 };
+
+// The vocabulary of a checkpoint, which is there.
+Result<KnownIds> checkpointed_ids(const CheckpointPlace& place);
 
 // Writes checkpoints while a shop is served: so many minutes after the last one, or after
 // kCheckpointRecords, if anything has changed, and when it is destroyed. Thread-safe.

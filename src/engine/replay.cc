@@ -55,7 +55,8 @@ bool read_line(std::string_view text, Shown& shown) {
 }
 
 Result<std::vector<Shown>> read_slates(FileSystem& files, const std::string& folder,
-                                       const Config& candidate, std::size_t most) {
+                                       const Config& candidate, std::uint64_t known,
+                                       std::size_t most) {
   std::vector<Shown> all;
   const auto names = files.list(folder);
   for (const std::string& name : names.ok() ? *names : std::vector<std::string>()) {
@@ -65,7 +66,7 @@ Result<std::vector<Shown>> read_slates(FileSystem& files, const std::string& fol
       const std::size_t end = std::min(text.find('\n', begin), text.size());
       Shown shown;
       if (read_line(std::string_view(text).substr(begin, end - begin), shown) &&
-          candidate.placement(shown.request.placement).ok())
+          shown.sequence >= known && candidate.placement(shown.request.placement).ok())
         all.push_back(std::move(shown));
       begin = end + 1;
     }
@@ -73,7 +74,8 @@ Result<std::vector<Shown>> read_slates(FileSystem& files, const std::string& fol
   if (all.empty()) {
     return Error{Code::kNotFound, folder +
                                       ": holds no list that was answered at a placement of the "
-                                      "candidate; serve some requests first"};
+                                      "candidate, from records that the log still has; serve some "
+                                      "requests first"};
   }
   std::stable_sort(all.begin(), all.end(),
                    [](const Shown& a, const Shown& b) { return a.sequence < b.sequence; });
@@ -97,10 +99,12 @@ class Replay {
   const std::vector<Shown>& requests() const { return requests_; }
 
   // Walks the log; `ask` answers once the state holds what it held then.
-  Status walk(const Run& run, const EventLog& log, Live& live, const Engine& engine) {
+  Status walk(const Run& run, const EventLog& log, std::uint64_t known, Live& live,
+              const Engine& engine) {
     Stage stage(run.monitor, "asking again", requests_.size(), "requests");
     Event event;
     const auto fold = [&](const LogRecord& record) -> Status {
+      if (record.sequence <= known) return live.fold(record, types_, event);
       while (next_ < requests_.size() && requests_[next_].sequence < record.sequence) ask(engine);
       note_click(record, event);
       Status folded;
@@ -205,11 +209,17 @@ Result<ReplayReport> Engine::replay(const Run& run, const Config& candidate,
   VT_TRY(const auto log, state_->log_to_read());
   VT_TRY(EventTypes types, event_types(candidate));
   const std::string folder = options.slates.empty() ? state_->folder + "/slates" : options.slates;
-  VT_TRY(auto requests, read_slates(state_->files, folder, candidate, options.requests));
+  VT_TRY(KnownIds known, state_->known_ids());
+  VT_TRY(KnownIds again, state_->known_ids());
+  const std::uint64_t first = known.sequence;
+  if (again.sequence != first) {
+    return Error{Code::kUnavailable, "old events were dropped this moment; try again"};
+  }
+  VT_TRY(auto requests, read_slates(state_->files, folder, candidate, first, options.requests));
   Replay replay(state_->types, std::move(requests));
 
-  VT_TRY(Dataset data,
-         build_dataset(run, *log, types, candidate, replay.requests().front().sequence));
+  VT_TRY(Dataset data, build_dataset(run, *log, types, candidate,
+                                     replay.requests().front().sequence, std::move(known)));
   const CheckpointFolder none(state_->files, state_->folder + "/checkpoints", 0);
   TrainRequest request;
   request.force = true;
@@ -219,12 +229,12 @@ Result<ReplayReport> Engine::replay(const Run& run, const Config& candidate,
   VT_TRY(const EventWeights weights, event_weights(candidate.histories, types));
   auto state =
       std::make_unique<State>(candidate, state_->files, OpenMode::kTool, std::move(types), weights);
-  VT_TRY(state->live_state, Live::nothing(state->types, candidate));
+  VT_TRY(state->live_state, Live::nothing(state->types, candidate, std::move(again)));
   Live& live = *state->live_state;
   state->live_ready.store(&live);
   state->serve(std::move(trained.snapshot));
   const Engine engine(std::move(state));
-  VT_TRY(replay.walk(run, *log, live, engine));
+  VT_TRY(replay.walk(run, *log, first, live, engine));
   ReplayReport report = std::move(replay).report();
   for (const auto& [name, kind] : engine.state_->serving()->snapshot->manifest.models)
     report.models.push_back(name);

@@ -50,7 +50,9 @@ Result<Live*> Engine::State::live() {
   ThreadPool pool(1);
   QuietMonitor quiet;
   const Run run{Random(0), pool, quiet};
-  VT_TRY(live_state, Live::replay(run, *log, types, config, "memory:", checkpoint()));
+  VT_TRY(KnownIds known, known_ids());
+  VT_TRY(live_state,
+         Live::replay(run, *log, types, config, "memory:", checkpoint(), {}, std::move(known)));
   live_ready.store(live_state.get());
   return live_state.get();
 }

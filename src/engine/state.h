@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/live.h"
 #include "engine/new_items.h"
+#include "engine/retention.h"
 #include "engine/slate_pages.h"
 #include "engine/slate_stream.h"
 #include "engine/sources.h"
@@ -57,6 +58,10 @@ struct Engine::State {
   Result<std::shared_ptr<const EventLog>> log_to_read();
   Result<Live*> live();  // replayed on first need
   CheckpointPlace checkpoint() { return {&files, folder + "/checkpoint"}; }
+  // Of records that the log may have dropped. To be asked for once the log is opened: a log may
+  // have more than they need, never less.
+  Result<KnownIds> known_ids() const { return load_known_ids(files, vocabulary_path()); }
+  std::string vocabulary_path() const { return folder + "/vocabulary"; }
 
   // Appends, and feeds the live state if there is one. `batch` says what the records mean for it.
   Result<Ack> write(std::span<const NewRecord> records, bool durable,

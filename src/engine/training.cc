@@ -43,8 +43,9 @@ Random root_of(const Config& config) {
 
 Result<CleaningReport> Engine::clean(const Run& run) const {
   VT_TRY(const auto log, state_->log_to_read());
+  VT_TRY(KnownIds known, state_->known_ids());
   VT_TRY(const RawDataset raw,
-         read_dataset(run, *log, state_->types, kWholeLog, state_->config.live));
+         read_dataset(run, *log, state_->types, kWholeLog, state_->config.live, std::move(known)));
   VT_TRY(CleanView view, vitrine::clean(run, raw.table, raw.vocabulary, raw.catalogue,
                                         state_->types, state_->config.cleaning));
   return std::move(view.report);
@@ -55,7 +56,9 @@ Result<EvaluationTable> Engine::evaluate(const Run& run, const SplitOptions& spl
                                          const std::vector<std::string>& models,
                                          const std::string& dump_folder) const {
   VT_TRY(const auto log, state_->log_to_read());
-  VT_TRY(const Dataset data, build_dataset(run, *log, state_->types, state_->config));
+  VT_TRY(KnownIds known, state_->known_ids());
+  VT_TRY(const Dataset data,
+         build_dataset(run, *log, state_->types, state_->config, kWholeLog, std::move(known)));
   return evaluate_models(run, state_->config, data, state_->files, split, options, models,
                          dump_folder);
 }
@@ -63,7 +66,9 @@ Result<EvaluationTable> Engine::evaluate(const Run& run, const SplitOptions& spl
 Result<TuneReport> Engine::tune(const Run& run, const TuneOptions& options,
                                 const std::vector<std::string>& models) const {
   VT_TRY(const auto log, state_->log_to_read());
-  VT_TRY(const Dataset data, build_dataset(run, *log, state_->types, state_->config));
+  VT_TRY(KnownIds known, state_->known_ids());
+  VT_TRY(const Dataset data,
+         build_dataset(run, *log, state_->types, state_->config, kWholeLog, std::move(known)));
   return tune_configured(run, state_->config, data, state_->files, options, models);
 }
 
@@ -82,7 +87,8 @@ Result<TrainReport> Engine::State::train(const Run& run, const TrainRequest& req
     run.monitor.note("the published snapshot is not compared with: " + champion.error().message);
     champion = std::shared_ptr<const Snapshot>();
   }
-  VT_TRY(Dataset data, build_dataset(run, *log, types, config));
+  VT_TRY(KnownIds known, known_ids());
+  VT_TRY(Dataset data, build_dataset(run, *log, types, config, kWholeLog, std::move(known)));
   const CheckpointFolder checkpoints(files, folder + "/checkpoints",
                                      config.train.checkpoint_minutes);
   VT_TRY(Trained trained,

@@ -103,6 +103,7 @@ struct EventLogOptions {
   std::int64_t window = 20'000'000;  // ids that idempotency remembers, the latest
   std::string durability = "sync";
   int interval_ms = 100;
+  int keep_days = 0;
   static constexpr auto fields() {
     using O = EventLogOptions;
     return std::tuple{Field{"segment_bytes", &O::segment_bytes, std::int64_t{4096},
@@ -115,7 +116,10 @@ struct EventLogOptions {
                             "when the operating system has it (interval)"},
                       Field{"interval_ms", &O::interval_ms, 1, 60'000,
                             "with durability = \"interval\": acknowledged events that a power cut "
-                            "may take, as a time"}};
+                            "may take, as a time"},
+                      Field{"keep_days", &O::keep_days, 0, 36'500,
+                            "while serving, events received longer ago leave the log once a day, "
+                            "and so what is learned; 0: the log keeps everything"}};
   }
 };
 
