@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include "base/json.h"
+#include "cli/changed_lists.h"
 #include "cli/command.h"
 #include "cli/load.h"
 #include "cli/text_table.h"
@@ -19,13 +21,13 @@ struct BenchFlags {
   double rate = 1000, seconds = 10;
   int connections = 16, threads = 1, n = 20, port = 0, events = 0, swap = 0;
   std::string key, users, placement = "home", path;
-  bool no_explain = false;
+  bool no_explain = false, changed = false;
 };
 
 constexpr int kSampledUsers = 2000;
 constexpr int kSyncs = 200;                                  // timed beside durable ingest
 constexpr std::uint64_t kPersons = 50'000, kItems = 10'000;  // of made-up events
-constexpr std::string_view kScratch = "bench-ingest";
+constexpr std::string_view kScratch = ".bench";              // behind the name of the shop's folder
 
 double process_cpu_s() {
   timespec cpu{};
@@ -53,14 +55,32 @@ struct Target {
   }
 };
 
+// What an engine needs to go on from where the shop is.
+Status copy_shop(const std::string& from, const std::string& to) {
+  VT_TRY(real_files().make_folder(to));
+  for (const char* part : {"log", "snapshots", "checkpoint", "vocabulary"}) {
+    std::error_code error;
+    if (!std::filesystem::exists(from + "/" + part, error)) continue;
+    std::filesystem::copy(from + "/" + part, to + "/" + part,
+                          std::filesystem::copy_options::recursive, error);
+    if (error)
+      return Error{Code::kIo,
+                   fmt::format("cannot copy {}/{} to {}: {}", from, part, to, error.message())};
+  }
+  return {};
+}
+
 // Made-up events go to a shop of their own, on the same disk.
 Status start(Session& session, const BenchFlags& flags, Target& target) {
   target.port = flags.port;
   if (flags.port != 0) return {};
-  if (flags.events > 0) {
+  if (flags.events > 0 || flags.changed) {
     Config config = session.config();
-    config.shop.folder = config.resolve(config.shop.folder) + "/" + std::string(kScratch);
-    target.scratch = config.shop.folder;
+    const std::string folder = config.resolve(config.shop.folder);
+    target.scratch = folder + std::string(kScratch);
+    Target::remove_tree(target.scratch);
+    if (flags.changed) VT_TRY(copy_shop(folder, target.scratch));
+    config.shop.folder = target.scratch;
     VT_TRY(target.engine,
            Engine::open(std::move(config), real_files(), OpenMode::kServe, session.run()));
   } else {
@@ -208,6 +228,7 @@ std::string headline(const BenchFlags& flags) {
       flags.rate > 0 ? fmt::format("{:.0f} requests/s due", flags.rate) : "as fast as answers come";
   std::string what = fmt::format("top-{} for known customers, {}", flags.n,
                                  flags.no_explain ? "without reasons" : "explained");
+  if (flags.changed) what = "a purchase, and the list that it makes";
   if (flags.events > 0) what = fmt::format("batches of {} events", flags.events);
   if (!flags.path.empty()) what = "GET " + flags.path;
   return fmt::format("{}, {}, {} connections\n", what, rate, flags.connections);
@@ -249,8 +270,10 @@ Result<Table> bench_swaps(const BenchFlags& flags, const LoadPlan& plan, Engine&
 }
 
 Status bench(Session& session, const BenchFlags& flags) {
-  if (flags.swap > 0 && (flags.port != 0 || flags.events > 0))
+  if (flags.swap > 0 && (flags.port != 0 || flags.events > 0 || flags.changed))
     return Error{Code::kInvalid, "--swap asks a server of its own for lists"};
+  if (flags.changed && (flags.port != 0 || flags.events > 0 || !flags.path.empty()))
+    return Error{Code::kInvalid, "--changed makes its own requests, to a copy of the shop"};
   Target target;
   VT_TRY(start(session, flags, target));
   LoadPlan plan;
@@ -261,7 +284,13 @@ Status bench(Session& session, const BenchFlags& flags) {
   plan.threads = flags.threads;
   plan.key = flags.key;
   plan.path = flags.path;
-  if (flags.events > 0) {
+  std::unique_ptr<ChangedLists> changed;
+  if (flags.changed) {
+    VT_TRY(changed, ChangedLists::of(*target.engine, target.engine->some_users(kSampledUsers),
+                                     flags.n, flags.placement));
+    plan.connections = std::min(plan.connections, static_cast<int>(changed->users()));
+    changed->plan(plan);
+  } else if (flags.events > 0) {
     post_events(session, flags, plan);
   } else if (flags.path.empty()) {
     VT_TRY(ask_for_lists(session, flags, target, plan));
@@ -283,13 +312,13 @@ Status bench(Session& session, const BenchFlags& flags) {
     const double rate = json.find("rate")->number() * flags.events;
     json.set("events_per_s", rate);
     notes += fmt::format("{:.0f} events/s\n", rate);
-    if (!target.scratch.empty()) {
-      VT_TRY(const auto syncs, time_syncs(target.scratch));
-      json.set("sync_p50_ms", syncs[syncs.size() / 2]);
-      json.set("sync_p99_ms", syncs[syncs.size() * 99 / 100]);
-      notes += fmt::format("one sync of 4 KiB on this disk: p50 {:.3f} ms, p99 {:.3f} ms\n",
-                           syncs[syncs.size() / 2], syncs[syncs.size() * 99 / 100]);
-    }
+  }
+  if (!target.scratch.empty()) {
+    VT_TRY(const auto syncs, time_syncs(target.scratch));
+    json.set("sync_p50_ms", syncs[syncs.size() / 2]);
+    json.set("sync_p99_ms", syncs[syncs.size() * 99 / 100]);
+    notes += fmt::format("one sync of 4 KiB on this disk: p50 {:.3f} ms, p99 {:.3f} ms\n",
+                         syncs[syncs.size() / 2], syncs[syncs.size() * 99 / 100]);
   }
   if (!load.first_failure.empty()) notes += "first failure: " + load.first_failure + "\n";
   session.print(json, headline(flags) + table.str() + notes);
@@ -312,6 +341,7 @@ Command bench_command() {
       "  vitrine bench\n"
       "  vitrine bench --rate 0 --connections 64        the capacity\n"
       "  vitrine bench --events 100 --connections 8     durable ingest into a shop of its own\n"
+      "  vitrine bench --changed --rate 200             from a click to the list that it changed\n"
       "  vitrine bench --swap 100                       snapshots change meanwhile\n"
       "  vitrine bench --port 8080 --users ids.txt --rate 5000 --seconds 30\n",
       [flags](Flags& f) {
@@ -331,6 +361,9 @@ Command bench_command() {
         f.number("--events", flags->events, 0, 10'000,
                  "post batches of so many made-up events instead; a server at --port keeps them");
         f.text("--path", flags->path, "GET this path instead: a peer's file, /healthz");
+        f.flag("--changed", flags->changed,
+               "known customers buy what is on top of their list, in a copy of the shop; timed "
+               "until the list without it");
         f.number("--swap", flags->swap, 0, 10'000, "publish snapshots in turns so many times");
       },
       [flags](Session& session) { return bench(session, *flags); }};

@@ -41,6 +41,8 @@ Error failure(std::string_view what) {
 struct Connection {
   int socket = -1;
   bool busy = false;
+  bool second = false;       // step of a request with two
+  std::uint64_t number = 0;  // of the request
   Clock::time_point due, sent_at;
   std::string request, answer;
   std::size_t sent = 0, wanted = 0;  // wanted: bytes of the whole answer, 0 until they are known
@@ -120,6 +122,9 @@ struct Connection {
   }
 
   int status() const { return std::atoi(answer.c_str() + std::strlen("HTTP/1.1 ")); }
+  std::string_view body() const {
+    return std::string_view(answer).substr(answer.find("\r\n\r\n") + 4);
+  }
 };
 
 // One thread's share of the load: every plan.threads-th request.
@@ -135,10 +140,8 @@ class Client {
                                               plan.threads)),
         room_(kReadBytes),
         epoll_(epoll_create1(EPOLL_CLOEXEC)) {
-    head_ = fmt::format("{} {} HTTP/1.1\r\nHost: {}:{}\r\n{}", plan.body ? "POST" : "GET",
-                        plan.path, plan.host, plan.port,
-                        plan.key.empty() ? "" : "Authorization: Bearer " + plan.key + "\r\n");
-    if (plan.body) head_ += "Content-Type: application/json\r\nContent-Length: ";
+    head_ = head_of(plan.path);
+    then_head_ = head_of(plan.then_path);
     for (Connection& connection : connections_) idle_.push_back(&connection);
   }
   ~Client() { close(epoll_); }
@@ -169,24 +172,40 @@ class Client {
                         std::chrono::duration<double>(static_cast<double>(next_) / plan_.rate));
   }
 
+  // Of every request, up to its length.
+  std::string head_of(const std::string& path) const {
+    std::string head = fmt::format(
+        "{} {} HTTP/1.1\r\nHost: {}:{}\r\n{}", plan_.body ? "POST" : "GET", path, plan_.host,
+        plan_.port, plan_.key.empty() ? "" : "Authorization: Bearer " + plan_.key + "\r\n");
+    if (plan_.body) head += "Content-Type: application/json\r\nContent-Length: ";
+    return head;
+  }
+
+  static void write(Connection& c, const std::string& head, const std::string& body) {
+    c.request = head;
+    c.request += std::to_string(body.size());
+    c.request += "\r\n\r\n";
+    c.request += body;
+    c.answer.clear();
+    c.sent = c.wanted = 0;
+  }
+
   void start_one(Clock::time_point now) {
     Connection& c = *idle_.back();
     idle_.pop_back();
     c.busy = true;
     c.due = plan_.rate > 0 ? due() : now;
     c.sent_at = now;
-    c.request = head_;
+    c.number = next_;
+    c.second = false;
     if (plan_.body) {
-      const std::string body = plan_.body(next_);
-      c.request += std::to_string(body.size());
-      c.request += "\r\n\r\n";
-      c.request += body;
+      write(c, head_, plan_.body(next_));
     } else {
-      c.request += "\r\n";
+      c.request = head_ + "\r\n";
+      c.answer.clear();
+      c.sent = c.wanted = 0;
     }
     next_ += step();
-    c.answer.clear();
-    c.sent = c.wanted = 0;
     Status status = c.socket >= 0 ? Status() : c.open(plan_, epoll_);
     if (status.ok()) status = c.push();
     if (!status.ok()) fail(c, status.error().message);
@@ -231,10 +250,17 @@ class Client {
       ++result_.refused;
     } else if (status >= 400) {
       ++result_.failed;
-      if (result_.first_failure.empty()) {
-        result_.first_failure = fmt::format("status {}: {}", status,
-                                            c.answer.substr(c.answer.find("\r\n\r\n") + 4, 200));
-      }
+      if (result_.first_failure.empty())
+        result_.first_failure = fmt::format("status {}: {}", status, c.body().substr(0, 200));
+    } else if (plan_.then && !c.second) {
+      c.second = true;
+      write(c, then_head_, plan_.then(c.number, std::string(c.body())));
+      const Status pushed = c.push();
+      return pushed.ok() ? void() : fail(c, pushed.error().message);
+    } else if (std::string wrong = plan_.check ? plan_.check(c.number, c.body()) : "";
+               !wrong.empty()) {
+      ++result_.failed;
+      if (result_.first_failure.empty()) result_.first_failure = std::move(wrong);
     } else {
       ++result_.answered;
       const std::chrono::duration<double, std::milli> latency = Clock::now() - c.due;
@@ -262,7 +288,7 @@ class Client {
   const LoadPlan& plan_;
   const Clock::time_point start_, end_;
   std::uint64_t next_;  // request
-  std::string head_;    // of every request, up to its length
+  std::string head_, then_head_;
   std::vector<Connection> connections_;
   std::vector<Connection*> idle_;
   std::vector<char> room_;

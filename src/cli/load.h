@@ -24,6 +24,12 @@ struct LoadPlan {
   std::string key;                                 // API key, or empty
   std::string path;                                // POSTed to
   std::function<std::string(std::uint64_t)> body;  // of request i; from any thread; none: GET
+  // With these a request has two steps: what is POSTed to then_path, given the answer's body, as
+  // soon as that is there. The latency is that of both.
+  std::string then_path;
+  std::function<std::string(std::uint64_t i, std::string_view answer)> then;
+  // Of the last answer of request i, and from any thread: empty, or why it counts as failed.
+  std::function<std::string(std::uint64_t i, std::string_view answer)> check;
 };
 
 struct LoadResult {
