@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Durable ingest beside Redis Streams, in one run on one disk: XADD with `appendfsync always` on loopback, and our
-# event log appending as much at a time from as many threads, in process. Before, between and after: what a sync takes.
+# Durable ingest beside Redis Streams, in one run on one disk: XADD with `appendfsync always` on loopback, POST
+# /v1/events of our server, and its event log appending as much at a time from as many threads, in process. Before,
+# between and after: what a sync takes.
 #
 #   bench/peers/redis_ingest.sh [build/release]
 #
@@ -8,8 +9,9 @@
 set -eu
 cd "$(dirname "$0")/../.."
 bench=${1:-build/release}/bench/log_bench
+vitrine=$(realpath "${1:-build/release}")/vitrine
 events=${EVENTS:-200000}
-[ -x "$bench" ] || { echo "build the target log_bench first (-DVITRINE_BENCH=ON)" >&2; exit 2; }
+[ -x "$bench" ] && [ -x "$vitrine" ] || { echo "build the target log_bench first (-DVITRINE_BENCH=ON)" >&2; exit 2; }
 command -v redis-server redis-benchmark >/dev/null || { echo "apt-get install redis-server redis-tools" >&2; exit 2; }
 
 folder=$(mktemp -d)
@@ -29,14 +31,25 @@ xadd() {  # name, clients, commands in flight of each, events
   after=$(cpu)
   echo "redis, $1: $rate (events/s, then latencies in ms); server $((after - before)) hundredths of a CPU-second for $4"
 }
+mkdir "$folder/shop"
+touch "$folder/shop/vitrine.toml"
+http() {  # name, events in a request, connections
+  (cd "$folder/shop" && "$vitrine" bench --quiet --json --rate 0 --seconds 5 --events "$2" --connections "$3") |
+    python3 -c "import json, sys
+r = json.load(sys.stdin)
+print('POST /v1/events, $1: %.0f events/s, p50 %.1f ms, p99 %.1f ms; server %.0f events per CPU-second; a sync p50 %.2f ms, p99 %.2f ms' % (
+    r['events_per_s'], r['p50_ms'], r['p99_ms'], $2 * 1e6 / r['server_cpu_us'], r['sync_p50_ms'], r['sync_p99_ms']))"
+}
 ours() { "$bench" --benchmark_filter="$1" --benchmark_min_time=1 --benchmark_color=false 2>/dev/null | grep '^BM_'; }
 
 for _ in 1 2 3; do
   ours 'BM_Sync'
   xadd 'batches of 100, 8 clients' 8 100 "$events"
+  http 'batches of 100, 8 clients' 100 8
   ours 'BM_AppendThreads/threads:8/batch:100'
   xadd 'single, 128 clients' 128 1 $((events / 4))
   xadd 'single, 8 clients with 16 in flight' 8 16 $((events / 4))
+  http 'single, 128 clients' 1 128
   ours 'BM_AppendThreads/threads:128/batch:1'
 done
 lscpu | grep 'Model name'
