@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <random>
 
-#include "engine/clock.h"
 #include "engine/diag.h"
 #include "engine/limits.h"
 #include "engine/state.h"
@@ -41,7 +40,7 @@ Status Engine::State::start_serving(const Run& run) {
          Live::replay(run, *log, types, config, "rocksdb:" + folder + "/state", checkpoint()));
   live_ready.store(live_state.get());
   load_any_snapshot();
-  slates = std::make_unique<SlateStream>(files, folder + "/slates");
+  slates = std::make_unique<SlateStream>(files, folder + "/slates", clock);
   Background::Work work;
   work.train = [this](const TrainRequest& request, const std::atomic<bool>& stop) {
     return train_in_background(request, stop);
@@ -69,11 +68,12 @@ Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Engine::~Engine() = default;
 
 Result<std::unique_ptr<Engine>> Engine::open(Config config, FileSystem& files, OpenMode mode,
-                                             const Run& run) {
+                                             const Run& run, TimeOfDay clock) {
   VT_TRY(EventTypes types, event_types(config));
   VT_TRY(const EventWeights weights, event_weights(config.histories, types));
-  auto state = std::make_unique<State>(std::move(config), files, mode, std::move(types), weights);
-  state->slate_key = entropy();
+  auto state =
+      std::make_unique<State>(std::move(config), files, mode, clock, std::move(types), weights);
+  state->slate_key = mode == OpenMode::kServe ? entropy() : run.random.fork("slates").key();
   if (mode == OpenMode::kServe) VT_TRY(state->start_serving(run));
   return std::unique_ptr<Engine>(new Engine(std::move(state)));
 }
@@ -104,6 +104,12 @@ Status Engine::publish(std::string_view snapshot) {
   }
   VT_TRY(state_->load_snapshot(name));  // what cannot be loaded is not published
   return state_->snapshots.publish(name);
+}
+
+Status Engine::checkpoint() {
+  VT_TRY(Live * live, state_->live());
+  VT_TRY(EventLog * log, state_->log_to_write());
+  return live->save(state_->checkpoint(), *log);
 }
 
 EngineStatus Engine::status() const {

@@ -3,14 +3,13 @@
 #include <chrono>
 #include <utility>
 
-#include "engine/clock.h"
 #include "engine/diag.h"
 #include "engine/limits.h"
 
 namespace vitrine {
 
-SlateStream::SlateStream(FileSystem& files, std::string folder)
-    : files_(files), folder_(std::move(folder)), thread_([this] { loop(); }) {}
+SlateStream::SlateStream(FileSystem& files, std::string folder, TimeOfDay clock)
+    : files_(files), folder_(std::move(folder)), clock_(clock), thread_([this] { loop(); }) {}
 
 SlateStream::~SlateStream() {
   {
@@ -86,7 +85,7 @@ void SlateStream::write(const std::deque<std::string>& lines) {
 // Names are times, so they sort by age: 00001763848123456.jsonl.
 Status SlateStream::open_file() {
   VT_TRY(files_.make_folder(folder_));
-  std::string name = std::to_string(wall_clock());
+  std::string name = std::to_string(clock_());
   name.insert(0, name.size() < 17 ? 17 - name.size() : 0, '0');
   VT_TRY(file_, files_.append_to(folder_ + "/" + name + ".jsonl"));
   file_bytes_ = 0;
