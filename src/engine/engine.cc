@@ -121,7 +121,7 @@ EngineStatus Engine::status() const {
     status.snapshot = state_->snapshots.current().ok() ? *state_->snapshots.current() : "";
   }
   if (const Live* live = state_->live_ready.load()) {
-    status.ready = !status.snapshot.empty();
+    status.ready = !status.snapshot.empty() && live->whole().ok();
     status.sequence = live->sequence();
     status.users = live->vocabulary().users.size();
     status.items = live->vocabulary().items.size();

@@ -61,17 +61,26 @@ void SlateStream::loop() {
   }
 }
 
-void SlateStream::write(const std::deque<std::string>& lines) {
+Status SlateStream::append(const std::deque<std::string>& lines) {
   std::string block;
-  for (const std::string& line : lines) {
-    block += line;
-    block += '\n';
+  try {
+    for (const std::string& line : lines) {
+      block += line;
+      block += '\n';
+    }
+  } catch (const std::bad_alloc&) {
+    return Error{Code::kExhausted, "out of memory"};
   }
   if (file_bytes_ + block.size() > kSlateFileBytes) file_.reset();
-  Status written = file_ ? Status() : open_file();
-  if (written.ok()) written = file_->append(as_bytes(block));
+  if (!file_) VT_TRY(open_file());
+  VT_TRY(file_->append(as_bytes(block)));
+  file_bytes_ += block.size();
+  return {};
+}
+
+void SlateStream::write(const std::deque<std::string>& lines) {
+  const Status written = append(lines);
   if (written.ok()) {
-    file_bytes_ += block.size();
     logged_.fetch_add(lines.size());
     failing_ = false;
     return;

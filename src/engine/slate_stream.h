@@ -20,7 +20,7 @@ class SlateStream {
  public:
   // Starts the thread; the folder is made on first use.
   SlateStream(FileSystem& files, std::string folder, TimeOfDay clock = wall_clock);
-  ~SlateStream();                   // writes what is queued
+  ~SlateStream();  // writes what is queued
   SlateStream(const SlateStream&) = delete;
   SlateStream& operator=(const SlateStream&) = delete;
 
@@ -32,6 +32,7 @@ class SlateStream {
  private:
   void loop();
   void write(const std::deque<std::string>& lines);
+  Status append(const std::deque<std::string>& lines);
   Status open_file();
   void prune();
 

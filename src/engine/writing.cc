@@ -96,9 +96,10 @@ void fold_events(Live::Turn& turn, std::span<const Event> events, const Appended
 Result<Ack> Engine::State::write(std::span<const NewRecord> records, bool durable,
                                  const std::function<void(Live::Turn&, const Appended&)>& batch) {
   std::shared_lock building(live_building);
+  Live* live = live_ready.load();
+  if (live != nullptr) VT_TRY(live->whole());
   VT_TRY(EventLog * log, log_to_write());
   VT_TRY(const Appended appended, durable ? log->append(records) : log->append_unsynced(records));
-  Live* live = live_ready.load();
   if (live != nullptr && appended.accepted > 0) {
     live->apply(appended.last_sequence - appended.accepted + 1, appended.last_sequence,
                 [&](Live::Turn& turn) { batch(turn, appended); });
