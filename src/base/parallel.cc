@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -23,10 +24,22 @@ struct Job {
   std::atomic<std::int64_t> done{0};
   std::mutex mutex;
   std::condition_variable finished;
+  std::atomic<bool> failed{false};
+  std::exception_ptr failure;  // the first
+
+  void one(std::int64_t i) {
+    if (failed.load()) return;
+    try {
+      (*block)(i);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!failed.exchange(true)) failure = std::current_exception();
+    }
+  }
 
   void work() {
     std::int64_t mine = 0;
-    for (std::int64_t i = next.fetch_add(1); i < count; i = next.fetch_add(1), ++mine) (*block)(i);
+    for (std::int64_t i = next.fetch_add(1); i < count; i = next.fetch_add(1), ++mine) one(i);
     if (mine > 0 && done.fetch_add(mine) + mine == count) {
       std::lock_guard lock(mutex);
       finished.notify_all();
@@ -92,8 +105,11 @@ void ThreadPool::run(std::int64_t count, const std::function<void(std::int64_t)>
     std::unique_lock lock(job->mutex);
     job->finished.wait(lock, [&] { return job->done.load() == count; });
   }
-  std::lock_guard lock(state_->mutex);
-  std::erase(state_->queue, job);
+  {
+    std::lock_guard lock(state_->mutex);
+    std::erase(state_->queue, job);
+  }
+  if (job->failure) std::rethrow_exception(job->failure);
 }
 
 void parallel_for(ThreadPool& pool, std::int64_t count, std::int64_t grain,

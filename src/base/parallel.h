@@ -22,7 +22,7 @@ class ThreadPool {
   int threads() const { return threads_; }
 
   // Calls block(0) ... block(count - 1), each once, on this thread and the pool's; returns when all
-  // are done. Blocks must not throw.
+  // are done. What a block throws ends the others soon, and comes out of here.
   void run(std::int64_t count, const std::function<void(std::int64_t)>& block);
 
  private:

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <new>
 #include <vector>
 
 namespace vitrine {
@@ -27,6 +28,22 @@ TEST(ParallelFor, MayBeNestedAndCalledFromSeveralThreads) {
   std::atomic<int> total{0};
   pool.run(8, [&](std::int64_t) { pool.run(50, [&](std::int64_t) { ++total; }); });
   EXPECT_EQ(total.load(), 400);
+}
+
+TEST(ThreadPool, WhatABlockThrowsComesOut) {
+  for (const int threads : {1, 4}) {
+    ThreadPool pool(threads);
+    for (int round = 0; round < 20; ++round) {
+      EXPECT_THROW(pool.run(100,
+                            [](std::int64_t i) {
+                              if (i % 7 == 3) throw std::bad_alloc();
+                            }),
+                   std::bad_alloc);
+      std::atomic<int> total{0};
+      pool.run(50, [&](std::int64_t) { ++total; });
+      EXPECT_EQ(total.load(), 50);
+    }
+  }
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <new>
 #include <thread>
 
 #include "base/json.h"
@@ -66,6 +68,19 @@ void declare_common(CLI::App& app, CommonFlags& flags) {
 
 int exit_status(const Error& error) {
   return error.code == Code::kCancelled ? kExitInterrupted : kExitFailed;
+}
+
+// Memory that ran out on a thread where nobody can be told ends the program as any failure does:
+// what was acknowledged is in the event log.
+[[noreturn]] void end_for_want_of_memory() {
+  try {
+    if (std::current_exception()) throw;
+  } catch (const std::bad_alloc&) {
+    std::fputs("vitrine: out of memory\n", stderr);
+    std::_Exit(kExitFailed);
+  } catch (...) {
+  }
+  std::abort();
 }
 
 Status run_session(const Command& command, const CommonFlags& flags) {
@@ -146,6 +161,7 @@ void Session::print(const Value& json, const std::string& text) const {
 }
 
 int run_command_line(int argc, char** argv, const std::vector<Command>& commands) {
+  std::set_terminate(end_for_want_of_memory);
   CLI::App app("Vitrine: a shop's events in, recommendations out.", "vitrine");
   app.require_subcommand(1);
   app.set_version_flag("--version", "vitrine " VITRINE_VERSION);

@@ -5,7 +5,6 @@
 #include <chrono>
 
 #include "engine/because.h"
-#include "engine/clock.h"
 #include "engine/limits.h"
 #include "engine/slate_record.h"
 #include "engine/state.h"
@@ -110,7 +109,7 @@ class Question {
     if (query_.user) person = {*query_.user, {}};
     VT_TRY(history_, pinned_.live->people().history(person));
     VT_TRY(excluded_, pinned_.live->people().unwanted(person));
-    query_.now = wall_clock();
+    query_.now = state_.clock();
     std::uint32_t group = history_.empty() ? 0 : history_.back().group + 1;
     for (const Event& event : request_.history) {
       const auto item = vocabulary.item(event.item);
@@ -261,8 +260,8 @@ Answer finish(const Slate& slate, Engine::State& state, const Pinned& pinned,
     if (pinned.serving && raw(item.item) >= pinned.serving->snapshot->manifest.items)
       fresh.push_back(item.item);
   }
-  if (!fresh.empty()) state.new_items.shown(fresh, wall_clock());
-  if (state.slates) state.slates->add(slate_record(answer, request, wall_clock()));
+  if (!fresh.empty()) state.new_items.shown(fresh, state.clock());
+  if (state.slates) state.slates->add(slate_record(answer, request, state.clock()));
   return answer;
 }
 
@@ -395,7 +394,7 @@ Result<Answer> Engine::similar(std::string_view item, int n, SimilarBy by,
                              "[models.{}] and train",
                              snapshot.manifest.name, way.name, way.kinds.front())};
   }
-  const HistoryEvent seen{*index, EventType::kPurchase, 1, 1, wall_clock(), 0};
+  const HistoryEvent seen{*index, EventType::kPurchase, 1, 1, state_->clock(), 0};
   Context context{"similar", *index, {}, {}};
   PipelineRequest request;
   request.query = {std::span(&seen, 1), std::nullopt, nullptr, &context, seen.time};

@@ -40,6 +40,22 @@ std::string Background::status() const {
   return failure_.empty() ? "idle" : "failed: " + failure_;
 }
 
+Status Background::train(const TrainRequest& request) {
+  try {
+    return work_.train(request, stopping_);
+  } catch (const std::bad_alloc&) {
+    return Error{Code::kExhausted, "out of memory"};
+  }
+}
+
+void Background::look() {
+  try {
+    work_.look();
+  } catch (const std::bad_alloc&) {
+    diag(Level::kError, "out of memory while a published snapshot was loaded");
+  }
+}
+
 void Background::loop() {
   using Clock = std::chrono::steady_clock;
   Clock::time_point last_start = Clock::now();
@@ -58,7 +74,7 @@ void Background::loop() {
     if (!wanted_ && due) wanted_ = TrainRequest{};
     if (!wanted_) {
       lock.unlock();
-      work_.look();
+      look();
       lock.lock();
       continue;
     }
@@ -67,7 +83,7 @@ void Background::loop() {
     running_ = true;
     last_start = Clock::now();
     lock.unlock();
-    const Status trained = work_.train(request, stopping_);
+    const Status trained = train(request);
     if (!trained.ok()) diag(Level::kError, "training: " + trained.error().message);
     lock.lock();
     running_ = false;

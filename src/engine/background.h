@@ -37,6 +37,8 @@ class Background {
   std::string status() const;                 // "idle", "running", "failed: ..."
 
  private:
+  Status train(const TrainRequest& request);
+  void look();
   void loop();
 
   const Work work_;

@@ -1,15 +1,14 @@
 // The only clock below server/ and cli/.
 #pragma once
 
-#include <chrono>
-
 #include "data/ids.h"
 
 namespace vitrine {
 
-inline Timestamp wall_clock() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
+Timestamp wall_clock();
+
+// Where an engine has the time of day from; tests have another. It may stand still and jump either
+// way: nothing may wait for it. Thread-safe.
+using TimeOfDay = Timestamp (*)();
 
 }  // namespace vitrine

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <random>
 
-#include "engine/clock.h"
 #include "engine/diag.h"
 #include "engine/limits.h"
 #include "engine/state.h"
@@ -42,7 +41,7 @@ Status Engine::State::start_serving(const Run& run) {
                                   checkpoint(), {}, std::move(known)));
   live_ready.store(live_state.get());
   load_any_snapshot();
-  slates = std::make_unique<SlateStream>(files, folder + "/slates");
+  slates = std::make_unique<SlateStream>(files, folder + "/slates", clock);
   Background::Work work;
   work.train = [this](const TrainRequest& request, const std::atomic<bool>& stop) {
     return train_in_background(request, stop);
@@ -50,7 +49,7 @@ Status Engine::State::start_serving(const Run& run) {
   // What cannot be followed is said once, not every time it is looked at.
   work.look = [this, log, retention = Retention(), said = std::string()]() mutable {
     const Status retained =
-        retention.look(*log, config.log, checkpoint(), vocabulary_path(), wall_clock());
+        retention.look(*log, config.log, checkpoint(), vocabulary_path(), clock());
     if (!retained.ok()) diag(Level::kError, "dropping old events: " + retained.error().message);
     const Status followed = follow_current();
     std::string failure = followed.ok() ? "" : followed.error().message;
@@ -73,11 +72,12 @@ Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Engine::~Engine() = default;
 
 Result<std::unique_ptr<Engine>> Engine::open(Config config, FileSystem& files, OpenMode mode,
-                                             const Run& run) {
+                                             const Run& run, TimeOfDay clock) {
   VT_TRY(EventTypes types, event_types(config));
   VT_TRY(const EventWeights weights, event_weights(config.histories, types));
-  auto state = std::make_unique<State>(std::move(config), files, mode, std::move(types), weights);
-  state->slate_key = entropy();
+  auto state =
+      std::make_unique<State>(std::move(config), files, mode, clock, std::move(types), weights);
+  state->slate_key = mode == OpenMode::kServe ? entropy() : run.random.fork("slates").key();
   if (mode == OpenMode::kServe) VT_TRY(state->start_serving(run));
   return std::unique_ptr<Engine>(new Engine(std::move(state)));
 }
@@ -110,6 +110,12 @@ Status Engine::publish(std::string_view snapshot) {
   return state_->snapshots.publish(name);
 }
 
+Status Engine::checkpoint() {
+  VT_TRY(Live * live, state_->live());
+  VT_TRY(EventLog * log, state_->log_to_write());
+  return live->save(state_->checkpoint(), *log);
+}
+
 EngineStatus Engine::status() const {
   EngineStatus status;
   if (const auto serving = state_->serving()) {
@@ -119,7 +125,7 @@ EngineStatus Engine::status() const {
     status.snapshot = state_->snapshots.current().ok() ? *state_->snapshots.current() : "";
   }
   if (const Live* live = state_->live_ready.load()) {
-    status.ready = !status.snapshot.empty();
+    status.ready = !status.snapshot.empty() && live->whole().ok();
     status.sequence = live->sequence();
     status.users = live->vocabulary().users.size();
     status.items = live->vocabulary().items.size();

@@ -21,6 +21,7 @@
 #include "base/run.h"
 #include "data/clean.h"
 #include "data/import.h"
+#include "engine/clock.h"
 #include "engine/config.h"
 #include "engine/merge.h"
 #include "engine/replay.h"
@@ -150,7 +151,7 @@ class Engine {
  public:
   struct State;  // known to the engine's own files
   static Result<std::unique_ptr<Engine>> open(Config config, FileSystem& files, OpenMode mode,
-                                              const Run& run);
+                                              const Run& run, TimeOfDay clock = wall_clock);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -216,6 +217,9 @@ class Engine {
 
   Result<std::vector<Manifest>> snapshots() const;  // newest first
   Status publish(std::string_view snapshot);        // roll back or forward to one on disk
+  // Writes the live state down, so that a start replays only what comes later. A serving engine
+  // does so by itself now and then, and when it stops.
+  Status checkpoint();
   EngineStatus status() const;
   // Up to n ids of users that have events, spread evenly over the vocabulary. For benchmarks and
   // demos.

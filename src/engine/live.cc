@@ -158,13 +158,26 @@ void Live::apply(std::uint64_t first, std::uint64_t last, const std::function<vo
   std::unique_lock lock(mutex_);
   advanced_.wait(lock, [&] { return sequence_.load() + 1 >= first; });
   then_.reset();
-  Turn turn(*this);
-  batch(turn);
-  grow();
-  catalogue_.publish();
+  const bool was_whole = whole_.load();
+  try {
+    Turn turn(*this);
+    if (was_whole) batch(turn);
+    grow();
+    catalogue_.publish();
+  } catch (const std::bad_alloc&) {  // whoever comes next must not wait for us
+    whole_.store(false);
+  }
   sequence_.store(last);
   lock.unlock();
   advanced_.notify_all();
+  if (was_whole && !whole_.load()) diag(Level::kError, whole().error().message);
+}
+
+Status Live::whole() const {
+  if (whole_.load()) return {};
+  return Error{Code::kExhausted,
+               "memory ran out while what was logged was taken in; answers lack it, and nothing "
+               "more is taken, until the program is started again"};
 }
 
 bool Live::wait_for(std::uint64_t sequence, std::int64_t milliseconds) const {

@@ -59,6 +59,9 @@ class Live {
   // The log up to here is in a checkpoint that is on the disk; 0: none is. Records before it are
   // not needed to start again.
   std::uint64_t checkpointed() const { return saved_.load(); }
+  // kExhausted when memory ran out while records were folded in: the log has them, this state has
+  // them after the next start. Until then nothing more is folded in, or saved.
+  Status whole() const;
 
   // What a batch may do in its turn.
   class Turn {
@@ -113,6 +116,7 @@ class Live {
   std::uint32_t grown_items_ = 0;
   std::atomic<std::uint64_t> events_{0};
   std::atomic<std::uint64_t> sequence_{0};
+  std::atomic<bool> whole_{true};
   mutable std::mutex mutex_;
   mutable std::condition_variable advanced_;
   bool complained_ = false;

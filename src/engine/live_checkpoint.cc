@@ -149,6 +149,7 @@ std::string hex(std::uint64_t bits) { return fmt::format("{:016x}", bits); }
 Status Live::save(const CheckpointPlace& place, EventLog& log) {
   const std::lock_guard alone(saving_mutex_);
   std::unique_lock fold(mutex_);
+  VT_TRY(whole());
   const std::uint64_t sequence = sequence_.load(), events = events_.load();
   const std::uint32_t users = vocabulary_.users.size(), items = vocabulary_.items.size();
   const auto catalogue = catalogue_.current();
@@ -247,6 +248,14 @@ CheckpointWriter::~CheckpointWriter() {
   thread_.join();
 }
 
+Status CheckpointWriter::save() {
+  try {
+    return work_.save();
+  } catch (const std::bad_alloc&) {
+    return Error{Code::kExhausted, "out of memory"};
+  }
+}
+
 void CheckpointWriter::loop() {
   using Clock = std::chrono::steady_clock;
   const std::chrono::duration<double, std::ratio<60>> pause(minutes_);
@@ -261,7 +270,7 @@ void CheckpointWriter::loop() {
     const bool due = stop || Clock::now() - last >= pause || behind >= kCheckpointRecords;
     if (minutes_ <= 0 || behind == 0 || !due) continue;
     lock.unlock();
-    const Status saved = work_.save();
+    const Status saved = save();
     failed = !saved.ok();
     if (failed) diag(Level::kError, "checkpoint: " + saved.error().message);
     last = Clock::now();

@@ -39,6 +39,7 @@ class CheckpointWriter {
   CheckpointWriter& operator=(const CheckpointWriter&) = delete;
 
  private:
+  Status save();
   void loop();
 
   const Work work_;

@@ -227,8 +227,8 @@ Result<ReplayReport> Engine::replay(const Run& run, const Config& candidate,
   VT_TRY(Trained trained, train_snapshot(run, candidate, std::move(data), nullptr, request, none));
 
   VT_TRY(const EventWeights weights, event_weights(candidate.histories, types));
-  auto state =
-      std::make_unique<State>(candidate, state_->files, OpenMode::kTool, std::move(types), weights);
+  auto state = std::make_unique<State>(candidate, state_->files, OpenMode::kTool, state_->clock,
+                                       std::move(types), weights);
   VT_TRY(state->live_state, Live::nothing(state->types, candidate, std::move(again)));
   Live& live = *state->live_state;
   state->live_ready.store(&live);

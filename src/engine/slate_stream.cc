@@ -3,14 +3,13 @@
 #include <chrono>
 #include <utility>
 
-#include "engine/clock.h"
 #include "engine/diag.h"
 #include "engine/limits.h"
 
 namespace vitrine {
 
-SlateStream::SlateStream(FileSystem& files, std::string folder)
-    : files_(files), folder_(std::move(folder)), thread_([this] { loop(); }) {}
+SlateStream::SlateStream(FileSystem& files, std::string folder, TimeOfDay clock)
+    : files_(files), folder_(std::move(folder)), clock_(clock), thread_([this] { loop(); }) {}
 
 SlateStream::~SlateStream() {
   {
@@ -62,17 +61,26 @@ void SlateStream::loop() {
   }
 }
 
-void SlateStream::write(const std::deque<std::string>& lines) {
+Status SlateStream::append(const std::deque<std::string>& lines) {
   std::string block;
-  for (const std::string& line : lines) {
-    block += line;
-    block += '\n';
+  try {
+    for (const std::string& line : lines) {
+      block += line;
+      block += '\n';
+    }
+  } catch (const std::bad_alloc&) {
+    return Error{Code::kExhausted, "out of memory"};
   }
   if (file_bytes_ + block.size() > kSlateFileBytes) file_.reset();
-  Status written = file_ ? Status() : open_file();
-  if (written.ok()) written = file_->append(as_bytes(block));
+  if (!file_) VT_TRY(open_file());
+  VT_TRY(file_->append(as_bytes(block)));
+  file_bytes_ += block.size();
+  return {};
+}
+
+void SlateStream::write(const std::deque<std::string>& lines) {
+  const Status written = append(lines);
   if (written.ok()) {
-    file_bytes_ += block.size();
     logged_.fetch_add(lines.size());
     failing_ = false;
     return;
@@ -86,7 +94,7 @@ void SlateStream::write(const std::deque<std::string>& lines) {
 // Names are times, so they sort by age: 00001763848123456.jsonl.
 Status SlateStream::open_file() {
   VT_TRY(files_.make_folder(folder_));
-  std::string name = std::to_string(wall_clock());
+  std::string name = std::to_string(clock_());
   name.insert(0, name.size() < 17 ? 17 - name.size() : 0, '0');
   VT_TRY(file_, files_.append_to(folder_ + "/" + name + ".jsonl"));
   file_bytes_ = 0;

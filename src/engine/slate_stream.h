@@ -11,15 +11,16 @@
 #include <string>
 
 #include "base/file.h"
+#include "engine/clock.h"
 #include "engine/worker.h"
 
 namespace vitrine {
 
 class SlateStream {
  public:
-  SlateStream(FileSystem& files,
-              std::string folder);  // starts the thread; the folder is made on first use
-  ~SlateStream();                   // writes what is queued
+  // Starts the thread; the folder is made on first use.
+  SlateStream(FileSystem& files, std::string folder, TimeOfDay clock = wall_clock);
+  ~SlateStream();  // writes what is queued
   SlateStream(const SlateStream&) = delete;
   SlateStream& operator=(const SlateStream&) = delete;
 
@@ -31,11 +32,13 @@ class SlateStream {
  private:
   void loop();
   void write(const std::deque<std::string>& lines);
+  Status append(const std::deque<std::string>& lines);
   Status open_file();
   void prune();
 
   FileSystem& files_;
   const std::string folder_;
+  const TimeOfDay clock_;
   std::mutex mutex_;
   std::condition_variable wake_, idle_;
   std::deque<std::string> queue_;

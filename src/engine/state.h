@@ -35,10 +35,11 @@ struct Pinned {
 };
 
 struct Engine::State {
-  State(Config c, FileSystem& f, OpenMode m, EventTypes t, EventWeights w)
+  State(Config c, FileSystem& f, OpenMode m, TimeOfDay now, EventTypes t, EventWeights w)
       : config(std::move(c)),
         files(f),
         mode(m),
+        clock(now),
         types(std::move(t)),
         weights(w),
         folder(config.resolve(config.shop.folder)),
@@ -47,6 +48,7 @@ struct Engine::State {
   const Config config;
   FileSystem& files;
   const OpenMode mode;
+  const TimeOfDay clock;
   const EventTypes types;
   const EventWeights weights;
   const std::string folder;

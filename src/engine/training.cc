@@ -1,7 +1,6 @@
 // Long work: cleaning reports, evaluation, training and publication.
 #include <thread>
 
-#include "engine/clock.h"
 #include "engine/dataset.h"
 #include "engine/diag.h"
 #include "engine/state.h"
@@ -95,7 +94,7 @@ Result<TrainReport> Engine::State::train(const Run& run, const TrainRequest& req
          train_snapshot(run, config, std::move(data), champion->get(), request, checkpoints));
   Manifest& manifest = trained.snapshot->manifest;
   VT_TRY(manifest.name, snapshots.next_name(manifest.sequence));
-  manifest.publication.created = wall_clock();
+  manifest.publication.created = clock();
   VT_TRY(Snapshot::save(files, snapshots.path(manifest.name), *trained.snapshot));
   trained.report.manifest = manifest;
   trained.report.published = manifest.publication.passed;

@@ -4,7 +4,6 @@
 #include <unordered_map>
 
 #include "base/json.h"
-#include "engine/clock.h"
 #include "engine/dataset.h"
 #include "engine/limits.h"
 #include "engine/state.h"
@@ -74,9 +73,9 @@ Batch event_batch(std::span<const Event> events, const EventTypes& types) {
 }
 
 template <class Record>
-Batch json_batch(RecordKind kind, std::span<const Record> records, Value (*write)(const Record&)) {
+Batch json_batch(RecordKind kind, std::span<const Record> records, Value (*write)(const Record&),
+                 Timestamp now) {
   Batch batch(kind);
-  const Timestamp now = wall_clock();
   for (const Record& record : records) {
     batch.buffer() += to_json(write(record));
     batch.add({}, now);
@@ -97,9 +96,10 @@ void fold_events(Live::Turn& turn, std::span<const Event> events, const Appended
 Result<Ack> Engine::State::write(std::span<const NewRecord> records, bool durable,
                                  const std::function<void(Live::Turn&, const Appended&)>& batch) {
   std::shared_lock building(live_building);
+  Live* live = live_ready.load();
+  if (live != nullptr) VT_TRY(live->whole());
   VT_TRY(EventLog * log, log_to_write());
   VT_TRY(const Appended appended, durable ? log->append(records) : log->append_unsynced(records));
-  Live* live = live_ready.load();
   if (live != nullptr && appended.accepted > 0) {
     live->apply(appended.last_sequence - appended.accepted + 1, appended.last_sequence,
                 [&](Live::Turn& turn) { batch(turn, appended); });
@@ -111,7 +111,7 @@ Result<Ack> Engine::add_events(std::span<const Event> events) {
   if (events.empty()) return Ack{};
   VT_TRY(check_all<Event>(events, "event", [](const Event& e) { return check_event(e); }));
   std::vector<Event> timed(events.begin(), events.end());
-  const Timestamp now = wall_clock();
+  const Timestamp now = state_->clock();
   for (Event& event : timed) {
     if (event.received == kNoTime) event.received = now;
     if (event.time == kNoTime) event.time = event.received;
@@ -129,7 +129,7 @@ Result<Ack> Engine::put_items(std::span<const Item> items) {
     VT_TRY(const Item read, item_from_json(item_to_json(item)));
     return {};
   }));
-  const Batch batch = json_batch<Item>(RecordKind::kItem, items, item_to_json);
+  const Batch batch = json_batch<Item>(RecordKind::kItem, items, item_to_json, state_->clock());
   return state_->write(batch.records(), true, [&](Live::Turn& turn, const Appended&) {
     for (const Item& item : items) turn.item(item);
   });
@@ -141,7 +141,7 @@ Result<Ack> Engine::put_users(std::span<const User> users) {
     VT_TRY(const User read, user_from_json(user_to_json(user)));
     return {};
   }));
-  const Batch batch = json_batch<User>(RecordKind::kUser, users, user_to_json);
+  const Batch batch = json_batch<User>(RecordKind::kUser, users, user_to_json, state_->clock());
   return state_->write(batch.records(), true, [&](Live::Turn& turn, const Appended&) {
     for (std::size_t i = 0; i < users.size(); ++i) turn.user(users[i], batch.payload(i));
   });
@@ -166,7 +166,7 @@ Result<Ack> Engine::erase_item(std::string_view id) {
   if (!live->vocabulary().item(id)) {
     return Error{Code::kNotFound, "there is no item '" + std::string(id) + "'"};
   }
-  const NewRecord record{RecordKind::kEraseItem, {}, as_bytes(id), wall_clock(), 0};
+  const NewRecord record{RecordKind::kEraseItem, {}, as_bytes(id), state_->clock(), 0};
   return state_->write(std::span(&record, 1), true,
                        [&](Live::Turn& turn, const Appended&) { turn.erase_item(id); });
 }
@@ -176,7 +176,7 @@ Result<Ack> Engine::erase_user(std::string_view id) {
   if (!live->vocabulary().user(id)) {
     return Error{Code::kNotFound, "there is no user '" + std::string(id) + "'"};
   }
-  const NewRecord record{RecordKind::kEraseUser, {}, as_bytes(id), wall_clock(), 0};
+  const NewRecord record{RecordKind::kEraseUser, {}, as_bytes(id), state_->clock(), 0};
   return state_->write(std::span(&record, 1), true,
                        [&](Live::Turn& turn, const Appended&) { turn.erase_user(id); });
 }
@@ -194,7 +194,7 @@ Result<Ack> Engine::merge(const Merge& merge) {
       return Error{Code::kNotFound, "there is no user '" + merge.user + "'"};
   }
   const std::string payload = encode_merge(merge);
-  const NewRecord record{RecordKind::kMerge, {}, as_bytes(payload), wall_clock(), 0};
+  const NewRecord record{RecordKind::kMerge, {}, as_bytes(payload), state_->clock(), 0};
   return state_->write(std::span(&record, 1), true,
                        [&](Live::Turn& turn, const Appended&) { turn.merge(merge); });
 }
@@ -286,7 +286,7 @@ class Importer {
     VT_TRY(read_known());
     Batch batch(kind);
     std::vector<const Record*> added;
-    const Timestamp now = wall_clock();
+    const Timestamp now = state_.clock();
     for (const Record& record : records) {
       const std::string json = to_json(json_of(record));
       auto [known, first] = known_.try_emplace(key(kind, record.id), json);

@@ -1,6 +1,7 @@
 #include "server/gather.h"
 
 #include <exception>
+#include <new>
 #include <utility>
 
 namespace vitrine {
@@ -40,13 +41,15 @@ void EventGather::loop() {
 }
 
 void EventGather::write(std::vector<Waiting>& all) {
-  std::vector<Event> events;
-  for (Waiting& one : all) {
-    for (Event& event : one.events) events.push_back(std::move(event));
-  }
   const auto ack = [&]() -> Result<Ack> {
     try {
+      std::vector<Event> events;
+      for (Waiting& one : all) {
+        for (Event& event : one.events) events.push_back(std::move(event));
+      }
       return engine_.add_events(events);
+    } catch (const std::bad_alloc&) {
+      return Error{Code::kUnavailable, "out of memory; try again"};
     } catch (const std::exception& e) {
       return Error{Code::kInternal, e.what()};
     }

@@ -178,6 +178,7 @@ struct HttpServer::State {
   void work();
   asio::awaitable<HttpResponse> later(const HttpRequest& request);
   HttpResponse handle(const HttpRequest& request) const;
+  HttpResponse unforeseen() const;
   HttpResponse refuse(const boost::system::error_code& error) const;
   HttpResponse overloaded(std::string_view message) const;
 };
@@ -267,6 +268,17 @@ asio::awaitable<void> HttpServer::State::linger(Connection& connection) {
 HttpResponse HttpServer::State::handle(const HttpRequest& request) const {
   try {
     return callbacks.handle(request);
+  } catch (...) {
+    return unforeseen();
+  }
+}
+
+// What was thrown, as an answer.
+HttpResponse HttpServer::State::unforeseen() const {
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    return callbacks.failed(503, "out of memory; try again, or ask for less");
   } catch (const std::exception&) {
     return callbacks.failed(500, "this request failed in a way that was not foreseen");
   }
@@ -345,8 +357,8 @@ asio::awaitable<HttpResponse> HttpServer::State::later(const HttpRequest& reques
     };
     try {
       callbacks.handle_later(request, done);
-    } catch (const std::exception&) {
-      done(callbacks.failed(500, "this request failed in a way that was not foreseen"));
+    } catch (...) {
+      done(unforeseen());
     }
   };
   return asio::async_initiate<const asio::use_awaitable_t<>, void(HttpResponse)>(

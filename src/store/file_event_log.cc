@@ -42,7 +42,9 @@ class FileEventLog final : public EventLog {
         segment_bytes_(static_cast<std::uint64_t>(options.segment_bytes)),
         lock_(std::move(lock)),
         waits_(options.durability == "sync"),
-        window_(static_cast<std::uint64_t>(options.window)) {}
+        window_(static_cast<std::uint64_t>(options.window)) {
+    group_.reserve(kLogGroupMax);
+  }
   ~FileEventLog() override {
     if (!syncer_) return;
     syncer_.reset();
@@ -74,8 +76,6 @@ class FileEventLog final : public EventLog {
   std::uint64_t last_sequence() const override;
 
  private:
-  using Group = std::vector<Request*>;
-
   Status look_once();
   Status list();
   std::size_t count_before(std::uint64_t before) const;
@@ -83,8 +83,10 @@ class FileEventLog final : public EventLog {
   Result<Walk> load_segment(std::size_t index, std::uint64_t from);
   Status recover_last(const Walk& walk);
   Result<Appended> submit(std::span<const NewRecord> records, bool durable);
-  Group take_group();
-  Status commit(const Group& group);
+  void take_group();
+  Status commit();
+  Status commit_or_throw();
+  Status stage_group(std::size_t records);
   void stage(Request& request);
   Status write_staged();
   Status roll();
@@ -108,6 +110,7 @@ class FileEventLog final : public EventLog {
       trimming_;  // shared while files are being opened to read; before mutex_
 
   // Of the leader.
+  std::vector<Request*> group_;  // what it writes; has room for all
   IdWindow window_;
   IdBatch batch_;
   std::string buffer_;
@@ -253,11 +256,11 @@ Result<Appended> FileEventLog::submit(std::span<const NewRecord> records, bool d
   queue_.push_back(&request);
   request.wake.wait(lock, [&] { return request.done || queue_.front() == &request; });
   if (!request.done) {
-    const Group group = take_group();
+    take_group();
     lock.unlock();
-    const Status status = commit(group);
+    const Status status = commit();
     lock.lock();
-    for (Request* each : group) {
+    for (Request* each : group_) {
       queue_.pop_front();
       each->status = status;
       each->done = true;
@@ -269,22 +272,31 @@ Result<Appended> FileEventLog::submit(std::span<const NewRecord> records, bool d
   return std::move(request.appended);
 }
 
-FileEventLog::Group FileEventLog::take_group() {
-  Group group;
+void FileEventLog::take_group() {
+  group_.clear();
   std::size_t bytes = 0;
   for (Request* request : queue_) {
     bytes += request->bytes;
-    if (!group.empty() && bytes > kLogGroupBytesMax) break;
-    group.push_back(request);
+    if (!group_.empty() && (bytes > kLogGroupBytesMax || group_.size() == kLogGroupMax)) break;
+    group_.push_back(request);
   }
-  return group;
 }
 
-Status FileEventLog::commit(const Group& group) {
+// Those who wait are told, whatever happens. Memory that runs out when something may be written
+// already leaves the disk unknown.
+Status FileEventLog::commit() {
+  try {
+    return commit_or_throw();
+  } catch (const std::bad_alloc&) {
+    return refuse(Error{Code::kExhausted, "out of memory"});
+  }
+}
+
+Status FileEventLog::commit_or_throw() {
   if (refused_) return *refused_;
   std::size_t records = 0, bytes = 0;
   bool durable = false;
-  for (const Request* request : group) {
+  for (const Request* request : group_) {
     records += request->records.size();
     bytes += request->bytes + 7;
     durable |= request->durable;
@@ -292,14 +304,24 @@ Status FileEventLog::commit(const Group& group) {
   if (records > 0) {
     const bool full = size_ > kSegmentHeaderBytes && size_ + bytes > segment_bytes_;
     if (!active_ || full) VT_TRY(roll());
-    buffer_.clear();
-    batch_.start(next_sequence_, records);
-    for (Request* request : group) stage(*request);
+    VT_TRY(stage_group(records));
     VT_TRY(write_staged());
   }
   if (durable) return sync_active();
   if (syncer_ && records > 0) syncer_->wrote();
   return {};
+}
+
+// What the group takes of memory, it takes here: nothing is changed when there is too little.
+Status FileEventLog::stage_group(std::size_t records) {
+  try {
+    buffer_.clear();
+    batch_.start(next_sequence_, records);
+    for (Request* request : group_) stage(*request);
+    return {};
+  } catch (const std::bad_alloc&) {
+    return Error{Code::kExhausted, folder_ + ": out of memory; nothing was written"};
+  }
 }
 
 void FileEventLog::stage(Request& request) {
@@ -360,10 +382,10 @@ Status FileEventLog::roll() {
     return created.error();
   }
   const std::lock_guard lock(mutex_);
+  segments_.push_back(file);
   active_ = std::move(*created);
-  active_path_ = file.path;
+  active_path_ = std::move(file.path);
   size_ = durable_bytes_ = header.size();
-  segments_.push_back(std::move(file));
   return {};
 }
 
