@@ -64,6 +64,7 @@ struct StringIndex::State {
   std::uint32_t probe(std::string_view id, std::uint64_t hash) const;
   void insert(std::uint64_t hash, std::uint32_t index);
   void grow();
+  std::uint32_t take();
 };
 
 // Segment s holds the indexes [first * (2^s - 1), first * (2^(s+1) - 1)). Null where none is yet.
@@ -127,6 +128,20 @@ void StringIndex::State::grow() {
   wants_to_grow.store(false, std::memory_order_relaxed);
 }
 
+// Room for the next index, which `size` does not count yet.
+std::uint32_t StringIndex::State::take() {
+  const std::uint32_t index = size.load(std::memory_order_relaxed);
+  VT_CHECK(index < ~0u - 1);  // memory ends long before
+  if ((std::uint64_t{index} + 1) * 4 > std::uint64_t{capacity} * 3) grow();
+  const std::uint64_t place = std::uint64_t{index} + kFirstSegment;
+  const int segment = std::bit_width(place / kFirstSegment) - 1;
+  if (segments[segment].load(std::memory_order_relaxed) == nullptr) {
+    segments[segment].store(new Entry[std::size_t{kFirstSegment} << segment](),
+                            std::memory_order_release);
+  }
+  return index;
+}
+
 StringIndex::StringIndex() : state_(std::make_unique<State>()) {}
 StringIndex::~StringIndex() = default;
 StringIndex::StringIndex(StringIndex&&) noexcept = default;
@@ -136,18 +151,16 @@ std::uint32_t StringIndex::add(std::string_view id) {
   State& s = *state_;
   const std::uint64_t hash = XXH3_64bits(id.data(), id.size());
   if (const std::uint32_t index = s.probe(id, hash); index != ~0u) return index;
-  const std::uint32_t index = s.size.load(std::memory_order_relaxed);
-  VT_CHECK(index < ~0u - 1);  // memory ends long before
-  if ((std::uint64_t{index} + 1) * 4 > std::uint64_t{s.capacity} * 3) s.grow();
-  const std::uint64_t place = std::uint64_t{index} + kFirstSegment;
-  const int segment = std::bit_width(place / kFirstSegment) - 1;
-  if (s.segments[segment].load(std::memory_order_relaxed) == nullptr) {
-    s.segments[segment].store(new State::Entry[std::size_t{kFirstSegment} << segment](),
-                              std::memory_order_release);
-  }
+  const std::uint32_t index = s.take();
   s.entry(index)->store(s.store(id), std::memory_order_release);
   s.insert(hash, index);
   s.size.store(index + 1, std::memory_order_release);
+  return index;
+}
+
+std::uint32_t StringIndex::add_hole() {
+  const std::uint32_t index = state_->take();
+  state_->size.store(index + 1, std::memory_order_release);
   return index;
 }
 

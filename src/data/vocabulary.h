@@ -23,6 +23,7 @@ class StringIndex {
   StringIndex& operator=(StringIndex&&) noexcept;
 
   std::uint32_t add(std::string_view id);  // the index, old or new
+  std::uint32_t add_hole();                // a new index that no id has
   std::optional<std::uint32_t> find(std::string_view id) const;
   std::string_view id(std::uint32_t index) const;  // empty for a hole; stays valid for ever
   bool erase(std::string_view id);

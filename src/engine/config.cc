@@ -171,6 +171,12 @@ class ConfigReader {
     if (!weights.ok()) return weights.error().prefixed(where("histories"));
     const Status resolved = config.interactions.resolve(*types);
     if (!resolved.ok()) return resolved.error().prefixed(where("interactions"));
+    if (config.log.keep_days > 0 && config.live.checkpoint_minutes <= 0) {
+      return Error{Code::kInvalid, where("log") +
+                                       " keep_days needs checkpoints: old events leave "
+                                       "the log when one holds what they said; set " +
+                                       where("live") + " checkpoint_minutes above 0"};
+    }
     const std::string& metric = config.train.metric;
     if (metric_cutoff(metric) == 0 || !find_metric(metric.substr(0, metric.find('@')))) {
       return Error{Code::kInvalid, where("train") + " metric '" + config.train.metric +

@@ -48,7 +48,7 @@ class Folder {
     switch (record.kind) {
       case RecordKind::kEvent: {
         VT_TRY(decode_event(record.payload, types_, event_));
-        if (event_.received == kNoTime) event_.received = record.received;
+        event_.received = received_of(event_, record.received);
         const UserIndex user = event_.user.empty() ? kNoUser : user_of(event_.user);
         const ItemIndex item =
             event_.item.empty() ? kNoItem : out_.vocabulary.add_item(event_.item);
@@ -211,6 +211,11 @@ Result<Record> decode_json(std::span<const std::byte> payload,
 
 }  // namespace
 
+Timestamp received_of(const Event& event, Timestamp record) {
+  if (event.received == kNoTime || record == kNoTime) return std::max(event.received, record);
+  return std::min(event.received, record);
+}
+
 Result<Item> decode_item(std::span<const std::byte> payload) {
   return decode_json(payload, item_from_json);
 }
@@ -222,7 +227,7 @@ Result<User> decode_user(std::span<const std::byte> payload) {
 Result<RawDataset> read_dataset(const Run& run, const EventLog& log, const EventTypes& types,
                                 std::uint64_t up_to, const LiveOptions& live, KnownIds known) {
   const std::uint64_t last = std::min(up_to, log.last_sequence());
-  if (last < known.sequence) return ends_before_known(known, last);
+  known.sequence = std::min(known.sequence, last);
   RawDataset raw;
   Folder folder(types, live.merge_sessions, std::move(known), raw);
   const std::uint64_t first = log.first_sequence();
@@ -243,13 +248,18 @@ Result<RawDataset> read_dataset(const Run& run, const EventLog& log, const Event
 
 Result<Dataset> build_dataset(const Run& run, const EventLog& log, const EventTypes& types,
                               const Config& config, std::uint64_t up_to, KnownIds known) {
+  const bool dropped = known.sequence > 0;
   VT_TRY(RawDataset raw, read_dataset(run, log, types, up_to, config.live, std::move(known)));
   VT_TRY(CleanView view,
          clean(run, raw.table, raw.vocabulary, raw.catalogue, types, config.cleaning));
   VT_TRY(Histories histories,
          build_histories(run, raw.table, view, raw.vocabulary, types, config.histories));
-  return Dataset{std::move(raw.vocabulary), std::move(raw.catalogue), std::move(histories),
-                 std::move(view.report), raw.sequence};
+  return Dataset{std::move(raw.vocabulary),
+                 std::move(raw.catalogue),
+                 std::move(histories),
+                 std::move(view.report),
+                 raw.sequence,
+                 dropped};
 }
 
 std::uint64_t items_fingerprint(const Vocabulary& vocabulary, std::uint32_t items) {

@@ -38,6 +38,7 @@ struct Dataset {
   Histories histories;
   CleaningReport cleaning;
   std::uint64_t sequence = 0;
+  bool events_dropped = false;  // the log does not keep old ones
 };
 
 // Reads the records with sequences up to `up_to`, which is not below what is `known`. kCorrupt,
@@ -50,6 +51,9 @@ Result<RawDataset> read_dataset(const Run& run, const EventLog& log, const Event
 Result<Dataset> build_dataset(const Run& run, const EventLog& log, const EventTypes& types,
                               const Config& config, std::uint64_t up_to = kWholeLog,
                               KnownIds known = {});
+
+// When an event was heard of: as it says itself, but not later than the record that holds it was.
+Timestamp received_of(const Event& event, Timestamp record);
 
 // The payloads of item and user records.
 Result<Item> decode_item(std::span<const std::byte> payload);

@@ -157,7 +157,10 @@ TEST(Dataset, KnownIdsChangeNothing) {
     const RawDataset again =
         must(read_dataset(run.run, **log, types, kWholeLog, config.live, known()));
     expect_equal(again, whole);
-    RC_ASSERT(!read_dataset(run.run, **log, types, at - 1, config.live, known()).ok());
+    // With ids that only later records brought, what is earlier is of the same people.
+    const RawDataset earlier =
+        must(read_dataset(run.run, **log, types, at - 1, config.live, known()));
+    RC_ASSERT(earlier.vocabulary.users.size() >= known().vocabulary.users.size());
 
     const auto live = must(Live::replay(run.run, **log, types, config, "memory:"));
     const auto knowing =

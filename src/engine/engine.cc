@@ -48,8 +48,8 @@ Status Engine::State::start_serving(const Run& run) {
   };
   // What cannot be followed is said once, not every time it is looked at.
   work.look = [this, log, retention = Retention(), said = std::string()]() mutable {
-    const Status retained =
-        retention.look(*log, config.log, checkpoint(), vocabulary_path(), clock());
+    const Status retained = retention.look(*log, config.log, checkpoint(),
+                                           live_state->checkpointed(), vocabulary_path(), clock());
     if (!retained.ok()) diag(Level::kError, "dropping old events: " + retained.error().message);
     const Status followed = follow_current();
     std::string failure = followed.ok() ? "" : followed.error().message;

@@ -29,7 +29,7 @@ class Gate {
 
 void check_events(Gate& gate, const GateInput& input) {
   if (input.events == 0) gate.fail("events", "there are no events to learn from");
-  if (input.champion == nullptr || input.champion->events == 0) return;
+  if (input.champion == nullptr || input.champion->events == 0 || input.events_dropped) return;
   const double share =
       static_cast<double>(input.events) / static_cast<double>(input.champion->events);
   if (share >= kEventsShareMin) return;

@@ -31,6 +31,7 @@ struct GateInput {
   bool same_events = false;
   std::optional<DayVolume> volume = {};
   std::optional<ListDrift> drift = {};  // against the champion
+  bool events_dropped = false;          // old ones, on purpose: their number is no measure
 };
 
 struct GateVerdict {

@@ -8,7 +8,6 @@ namespace {
 
 constexpr std::string_view kKind = "vocabulary";
 constexpr std::uint32_t kIdsInPiece = 1 << 16;
-constexpr std::string_view kHole = "\x01";  // no id: an id has no control characters
 
 std::string piece(std::string_view name, std::size_t i) {
   return std::string(name) + "/" + std::to_string(i);
@@ -20,9 +19,8 @@ Status read_ids(const ArchiveReader& reader, std::string_view name, std::uint64_
     VT_TRY(const auto ids, reader.strings(piece(name, k)));
     for (const std::string& id : ids) {
       const std::uint32_t next = index.size();
-      if (index.add(id.empty() ? kHole : std::string_view(id)) != next)
+      if ((id.empty() ? index.add_hole() : index.add(id)) != next)
         return Error{Code::kCorrupt, "the id '" + id + "' occurs twice"};
-      if (id.empty()) index.erase(kHole);
     }
   }
   if (index.size() != count)
@@ -54,14 +52,6 @@ Error names_unknown_ids() {
       Code::kCorrupt,
       "names a user or an item that the file `vocabulary` does not hold, though it should" +
           std::string(kRemedy)};
-}
-
-Error ends_before_known(const KnownIds& known, std::uint64_t last) {
-  return Error{Code::kInvalid, "the event log cannot be read as it was at record " +
-                                   std::to_string(last) + ": old ones up to record " +
-                                   std::to_string(known.sequence) +
-                                   " were dropped ([log] keep_days); if the log itself ends there" +
-                                   std::string(kRemedy + 1)};
 }
 
 void write_ids(ArchiveWriter& writer, std::string_view name, std::uint32_t count,
@@ -103,6 +93,13 @@ Status save_known_ids(FileSystem& files, const std::string& path, const KnownIds
                                  {"users", static_cast<std::int64_t>(ids.users.size())},
                                  {"items", static_cast<std::int64_t>(ids.items.size())}});
   return writer.finish();
+}
+
+Status cut_known_ids(FileSystem& files, const std::string& path, std::uint64_t last) {
+  VT_TRY(KnownIds known, load_known_ids(files, path));
+  if (known.sequence <= last) return {};
+  known.sequence = last;
+  return save_known_ids(files, path, known);
 }
 
 UserIndex KnownUsers::hole() {

@@ -25,13 +25,14 @@ struct KnownIds {
 // What is wrong with a log and what is known of it. The remedy is in the message.
 Error lacks_records_before(std::uint64_t sequence);
 Error names_unknown_ids();
-// Records up to `last` are there, or asked for; kInvalid.
-Error ends_before_known(const KnownIds& known, std::uint64_t last);
 
 // Nothing is known where there is no file.
 Result<KnownIds> load_known_ids(FileSystem& files, const std::string& path);
 // Durable when it returns.
 Status save_known_ids(FileSystem& files, const std::string& path, const KnownIds& known);
+// For a log that ends at `last`, before it goes on: what comes later is not known. Whoever only
+// reads such a log takes the file to end there, and the ids of what is gone do no harm.
+Status cut_known_ids(FileSystem& files, const std::string& path, std::uint64_t last);
 
 // The same of any archive with a document `state`, as of a checkpoint.
 Result<KnownIds> read_known_ids(const ArchiveReader& reader);

@@ -10,9 +10,10 @@ inline constexpr std::size_t kHistoryMax = 5'000;  // live events kept of each p
 inline constexpr std::size_t kQueryHistoryMax =
     300;  // of these, the latest that models are asked with
 inline constexpr std::uint64_t kLiveBytesMax = std::uint64_t{1} << 30;  // persons in memory
-inline constexpr int kPopularDays = 92;                // days with counts of their own
-inline constexpr int kPopularHours = 48;               // hours with counts of their own
-inline constexpr std::size_t kRegionsMax = 32;         // regions with counts of their own
+inline constexpr std::uint64_t kStoredSessionsMax = 1'000'000;  // of anonymous visitors, on disk
+inline constexpr int kPopularDays = 92;                         // days with counts of their own
+inline constexpr int kPopularHours = 48;                        // hours with counts of their own
+inline constexpr std::size_t kRegionsMax = 32;                  // regions with counts of their own
 inline constexpr int kRegionDays = 28;                 // days and, like above, hours of these
 inline constexpr std::size_t kRegionItemsMax = 4'096;  // items in one of them
 inline constexpr std::size_t kRegionBytesMax = 64;     // longer names of regions are ignored

@@ -40,7 +40,7 @@ Result<std::unique_ptr<Live>> Live::start(const EventLog& log, const EventTypes&
                                           const Config& config, const std::string& state_url,
                                           const CheckpointPlace& checkpoint, LiveLimits limits,
                                           KnownIds known) {
-  if (log.last_sequence() < known.sequence) return ends_before_known(known, log.last_sequence());
+  known.sequence = std::min(known.sequence, log.last_sequence());
   VT_TRY(auto live, empty(types, config, state_url, limits));
   std::string why = "there is no checkpoint";
   if (checkpoint.files != nullptr && file_exists(*checkpoint.files, checkpoint.path)) {
@@ -120,6 +120,7 @@ Status Live::Turn::record(const LogRecord& record, const EventTypes& types, Even
   switch (record.kind) {
     case RecordKind::kEvent:
       VT_TRY(decode_event(record.payload, types, event));
+      event.received = received_of(event, record.received);
       this->event(record.sequence, event);
       break;
     case RecordKind::kItem: {

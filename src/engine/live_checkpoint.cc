@@ -148,6 +148,7 @@ std::string hex(std::uint64_t bits) { return fmt::format("{:016x}", bits); }
 
 Status Live::save(const CheckpointPlace& place, EventLog& log) {
   const std::lock_guard alone(saving_mutex_);
+  VT_TRY(people_->prepare_save());
   std::unique_lock fold(mutex_);
   VT_TRY(whole());
   const std::uint64_t sequence = sequence_.load(), events = events_.load();

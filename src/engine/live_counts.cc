@@ -106,10 +106,20 @@ bool LiveCounts::add_to(Buckets& buckets, std::int64_t number, std::int64_t newe
   return true;
 }
 
+// Those of which nothing that counts is left.
+void LiveCounts::forget_regions() {
+  const std::int64_t newest = whole_.days.rbegin()->first;
+  std::erase_if(regions_, [&](const auto& region) {
+    const Buckets& days = region.second.days;
+    return days.empty() || days.rbegin()->first <= newest - kRegionDays;
+  });
+}
+
 void LiveCounts::add_region(std::string_view region, Timestamp time, std::uint32_t item,
                             std::int64_t units) {
   auto found = regions_.find(region);
   if (found == regions_.end()) {
+    if (regions_.size() >= kRegionsMax) forget_regions();
     if (regions_.size() >= kRegionsMax) return;
     found = regions_.emplace(region, Scope()).first;
   }

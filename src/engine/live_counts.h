@@ -100,6 +100,7 @@ class LiveCounts {
   bool add_to(Buckets& buckets, std::int64_t number, std::int64_t newest, int kept,
               std::uint32_t item, std::int64_t units, std::size_t items_max);
   void add_all_time(std::uint32_t item, std::int64_t units);
+  void forget_regions();
   void add_region(std::string_view region, Timestamp time, std::uint32_t item, std::int64_t units);
   Sums all_time() const;
   bool cached(const CountWindow& window, Sums& sums) const;

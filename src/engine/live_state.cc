@@ -91,10 +91,12 @@ void LiveShard::drop(PersonEntry& entry) {
 Result<PersonEntry*> LiveState::Impl::bring(LiveShard& shard, const PersonKey& key) {
   if (PersonEntry* entry = shard.persons.find(key)) return entry;
   if (!shard.stored) return static_cast<PersonEntry*>(nullptr);
-  VT_TRY(const auto bytes, store.get(live_store_key(key)));
+  const auto found = store.get(live_store_key(key));
+  if (!found.ok()) return found.error();
+  const auto& bytes = *found;
   if (!bytes) return static_cast<PersonEntry*>(nullptr);
   if (bytes->size() % sizeof(Kept) != 0)
-    return Error{Code::kCorrupt, "state store: a person's history has the wrong size"};
+    return Error{Code::kCorrupt, "a person's history has the wrong size"};
   std::vector<Kept> kept(bytes->size() / sizeof(Kept));
   if (!kept.empty()) std::memcpy(kept.data(), bytes->data(), bytes->size());
   PersonEntry& entry = shard.persons.add(key, kept);
@@ -104,7 +106,7 @@ Result<PersonEntry*> LiveState::Impl::bring(LiveShard& shard, const PersonKey& k
 
 // Evicts who was not used since the hand came by last (second chance) until the shard fits. Moves
 // entries.
-void LiveState::Impl::make_room(LiveShard& shard, const PersonKey& except) {
+Status LiveState::Impl::make_room(LiveShard& shard, const PersonKey& except) {
   const std::uint64_t limit = limits.memory_bytes / kLiveShards;
   std::size_t steps = 2 * shard.persons.size();
   while (shard.persons.bytes() > limit && steps-- > 0) {
@@ -116,11 +118,12 @@ void LiveState::Impl::make_room(LiveShard& shard, const PersonKey& except) {
     }
     const std::string_view bytes = as_text(std::as_bytes(entry.events()));
     // When the store fails, the person stays: too much memory is better than a lost history.
-    if (entry.dirty && !store.put(live_store_key(entry.key), bytes).ok()) return;
+    if (entry.dirty) VT_TRY(store.put(live_store_key(entry.key), bytes));
     shard.stored = true;
     ++shard.evictions;
     shard.drop(entry);
   }
+  return {};
 }
 
 Kept LiveState::Impl::keep(std::uint64_t sequence, const Event& event, ItemIndex item) const {
@@ -244,8 +247,11 @@ Result<std::unique_ptr<LiveState>> LiveState::open(const HistoryOptions& options
 Status LiveState::Impl::fold(LiveShard& shard, const PersonKey& key, std::uint64_t sequence,
                              const Event& event, ItemIndex item, std::string_view region) {
   const bool back = undoes(event);
-  VT_TRY(PersonEntry * entry, bring(shard, key));
-  if (entry == nullptr && back) return {};
+  auto brought = bring(shard, key);
+  if (!brought.ok()) incomplete = true;
+  const Status trouble = brought.ok() ? Status() : brought.error();
+  PersonEntry* entry = brought.ok() ? *brought : nullptr;
+  if (entry == nullptr && back) return trouble;
   if (entry == nullptr) {
     entry = &shard.persons.add(key, {});
     entry->saved = shard.round;
@@ -260,7 +266,10 @@ Status LiveState::Impl::fold(LiveShard& shard, const PersonKey& key, std::uint64
     const float its = weight(event.type);
     const float before = its < 0 ? interest(*entry, item) : 0;
     shard.persons.insert(*entry, kept);
-    counts.add(item, kept.time, its < 0 ? interest(*entry, item) - before : its, region);
+    // A clock that runs fast must not make the counters forget what is recent.
+    const Timestamp counted =
+        event.received == kNoTime ? kept.time : std::min(kept.time, event.received);
+    counts.add(item, counted, its < 0 ? interest(*entry, item) - before : its, region);
     // A quarter over the limit at most: dropping the oldest one by one would move all others each
     // time.
     if (entry->size > limits.history + limits.history / 4)
@@ -268,8 +277,8 @@ Status LiveState::Impl::fold(LiveShard& shard, const PersonKey& key, std::uint64
   }
   entry->dirty = true;
   entry->used.store(true, std::memory_order_relaxed);
-  make_room(shard, key);
-  return {};
+  const Status made = make_room(shard, key);
+  return trouble.ok() ? made : trouble;
 }
 
 bool LiveState::Impl::matters(const Event& event, ItemIndex item) const {
@@ -280,14 +289,15 @@ bool LiveState::Impl::matters(const Event& event, ItemIndex item) const {
 Status LiveState::apply(std::uint64_t sequence, const Event& event, const Person& person,
                         ItemIndex item, std::string_view region) {
   if (sequence <= this->sequence()) return {};
+  Status trouble;
   if (!is_nobody(person) && impl_->matters(event, item)) {
     const PersonKey key = key_of(person);
     LiveShard& shard = impl_->shard(key);
     const std::unique_lock lock(shard.mutex);
-    VT_TRY(impl_->fold(shard, key, sequence, event, item, region));
+    trouble = impl_->fold(shard, key, sequence, event, item, region);
   }
   sequence_.store(sequence, std::memory_order_release);
-  return {};
+  return trouble;
 }
 
 Result<std::vector<HistoryEvent>> LiveState::history(const Person& person) const {
@@ -307,7 +317,7 @@ Result<std::vector<HistoryEvent>> LiveState::history(const Person& person) const
   VT_TRY(const PersonEntry* entry, impl_->bring(shard, key));
   if (entry == nullptr) return std::vector<HistoryEvent>();
   auto history = impl_->copy(*entry);
-  impl_->make_room(shard, key);
+  (void)impl_->make_room(shard, key).ok();
   return history;
 }
 
@@ -325,12 +335,18 @@ Result<std::vector<ItemIndex>> LiveState::unwanted(const Person& person) const {
   VT_TRY(const PersonEntry* entry, impl_->bring(shard, key));
   if (entry == nullptr) return std::vector<ItemIndex>();
   auto items = impl_->unwanted(*entry);
-  impl_->make_room(shard, key);
+  (void)impl_->make_room(shard, key).ok();
   return items;
 }
 
 Status LiveState::erase(const Person& person) {
   if (is_nobody(person)) return {};
+  const Status erased = erase_all(person);
+  if (!erased.ok()) impl_->incomplete = true;
+  return erased;
+}
+
+Status LiveState::erase_all(const Person& person) {
   const PersonKey key = key_of(person);
   LiveShard& shard = impl_->shard(key);
   const std::unique_lock lock(shard.mutex);
@@ -342,6 +358,12 @@ Status LiveState::erase(const Person& person) {
 
 Status LiveState::merge(const Person& from, const Person& to) {
   if (is_nobody(from) || is_nobody(to)) return {};
+  const Status merged = move_all(from, to);
+  if (!merged.ok()) impl_->incomplete = true;
+  return merged;
+}
+
+Status LiveState::move_all(const Person& from, const Person& to) {
   const PersonKey source = key_of(from), target = key_of(to);
   if (source == target) return {};
   LiveShard &near = impl_->shard(source), &far = impl_->shard(target);
@@ -369,8 +391,7 @@ Status LiveState::merge(const Person& from, const Person& to) {
     far.persons.keep_latest(*entry, impl_->limits.history);
   entry->dirty = true;
   near.drop(*moved);
-  impl_->make_room(far, target);
-  return {};
+  return impl_->make_room(far, target);
 }
 
 std::vector<Candidate> LiveState::popular(const CountWindow& window, std::size_t n,

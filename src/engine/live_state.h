@@ -33,8 +33,9 @@ struct Person {
 };
 
 struct LiveLimits {
-  std::size_t history = kHistoryMax;           // events kept of each person, the latest
-  std::uint64_t memory_bytes = kLiveBytesMax;  // of persons in memory
+  std::size_t history = kHistoryMax;                   // events kept of each person, the latest
+  std::uint64_t memory_bytes = kLiveBytesMax;          // of persons in memory
+  std::uint64_t stored_sessions = kStoredSessionsMax;  // kept in the state store, the latest
 };
 
 struct LiveStats {
@@ -60,8 +61,9 @@ class LiveState {
   // its weight as in build_histories(); a return takes its pieces out of the person's latest
   // purchases of the item that are not later than it, or all that is left of the order it names,
   // and a removal from the cart out of the carts. An error is the state store's: the event is
-  // counted all the same, nothing is lost, but memory stays above its limit. `region`: where it
-  // counts as well; empty: nowhere.
+  // counted all the same, but memory may stay above its limit, and who could not be brought back
+  // from the store is somebody new until the log is folded again: prepare_save() refuses to keep
+  // that. `region`: where it counts as well; empty: nowhere.
   Status apply(std::uint64_t sequence, const Event& event, const Person& person, ItemIndex item,
                std::string_view region = {});
   std::uint64_t sequence() const { return sequence_.load(std::memory_order_acquire); }
@@ -92,6 +94,9 @@ class LiveState {
   std::vector<Candidate> trending(int hours, std::string_view region, std::size_t n,
                                   const std::function<bool(ItemIndex)>& allowed) const;
 
+  // Before a checkpoint: forgets the sessions of anonymous visitors that the store has too many of.
+  // kIo when the store has failed, so that a checkpoint would lack what only the log has.
+  Status prepare_save();
   // A checkpoint holds the state as it was at begin_save(), while no apply() ran; save() writes it
   // beside everything else, holding up what it meets for the copy of a few hundred persons. Each
   // person is written before it changes. load() fills a state that was just opened; afterwards it
@@ -104,6 +109,8 @@ class LiveState {
 
  private:
   struct Impl;
+  Status erase_all(const Person& person);
+  Status move_all(const Person& from, const Person& to);
   explicit LiveState(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
   std::atomic<std::uint64_t> sequence_{0};

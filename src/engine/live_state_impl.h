@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <shared_mutex>
 #include <string>
 
@@ -39,7 +40,8 @@ struct LiveState::Impl {
 
   LiveShard& shard(const PersonKey& key) { return shards[key.low >> 58]; }
   Result<PersonEntry*> bring(LiveShard& shard, const PersonKey& key);
-  void make_room(LiveShard& shard, const PersonKey& except);
+  Status make_room(LiveShard& shard, const PersonKey& except);
+  Status forget_sessions(std::uint64_t sequence);
   Status read_records(std::string_view bytes, std::uint32_t items);
   Status fold(LiveShard& shard, const PersonKey& key, std::uint64_t sequence, const Event& event,
               ItemIndex item, std::string_view region);
@@ -62,6 +64,9 @@ struct LiveState::Impl {
   std::array<LiveShard, kLiveShards> shards;
   LiveCounts counts;
   std::shared_ptr<const LiveCounts::Pinned> pinned;  // by the checkpoint that is being written
+  // The state store failed to bring somebody back, or to forget them: only a fold of the log knows
+  // them now, and a checkpoint would say otherwise.
+  std::atomic<bool> incomplete{false};
 };
 
 }  // namespace vitrine

@@ -1,4 +1,5 @@
 // Writing the persons of a checkpoint beside what goes on, and reading them back.
+#include <algorithm>
 #include <cstring>
 #include <mutex>
 #include <vector>
@@ -11,6 +12,8 @@ namespace {
 
 constexpr std::size_t kSliceBytes = 128 << 10;  // copied while a shard is locked
 constexpr std::size_t kStoredBytes = 16 << 20;  // of persons from the state store, in one tensor
+bool is_session(const PersonKey& key) { return key.high >> 63 != 0; }
+
 constexpr std::string_view kPeople = "people", kLate = "late", kStored = "stored";
 
 std::string numbered(std::string_view name, std::size_t i) {
@@ -42,6 +45,43 @@ void LiveState::begin_save() {
     shard.records.clear();
   }
   impl_->pinned = impl_->counts.pin();
+}
+
+Status LiveState::prepare_save() {
+  if (impl_->incomplete.load()) {
+    return Error{Code::kIo,
+                 "the state store failed, and not everybody's events are known until the program "
+                 "is started again; the last checkpoint stays"};
+  }
+  return impl_->forget_sessions(sequence());
+}
+
+// Of the sessions in the store, those whose latest event lies furthest back in the log.
+Status LiveState::Impl::forget_sessions(std::uint64_t sequence) {
+  const auto each = [&](const auto& visit) {
+    return store.scan(kLivePrefix, [&](std::string_view name, std::string_view value) {
+      PersonKey key;
+      if (name.size() != kLivePrefix.size() + sizeof key || value.size() < sizeof(Kept))
+        return true;
+      std::memcpy(&key, name.data() + kLivePrefix.size(), sizeof key);
+      if (!is_session(key)) return true;
+      Kept latest;
+      std::memcpy(&latest, value.data() + value.size() - sizeof latest, sizeof latest);
+      visit(name, static_cast<std::uint32_t>(sequence) - latest.order);
+      return true;
+    });
+  };
+  std::vector<std::uint32_t> distances;
+  VT_TRY(each([&](std::string_view, std::uint32_t distance) { distances.push_back(distance); }));
+  if (distances.size() <= limits.stored_sessions) return {};
+  const auto last = distances.begin() + static_cast<std::ptrdiff_t>(limits.stored_sessions);
+  std::nth_element(distances.begin(), last, distances.end());
+  const std::uint32_t bound = *last;
+  Status erased;
+  VT_TRY(each([&](std::string_view name, std::uint32_t distance) {
+    if (distance >= bound && erased.ok()) erased = store.erase(name);
+  }));
+  return erased;
 }
 
 // First who is in memory, then who is in the store; what went there in between comes before it.
@@ -95,7 +135,7 @@ Status LiveState::Impl::read_records(std::string_view bytes, std::uint32_t items
     const std::unique_lock lock(shard.mutex);
     VT_TRY(const PersonEntry* known, bring(shard, key));
     if (known == nullptr) shard.persons.add(key, events).dirty = true;
-    make_room(shard, key);
+    (void)make_room(shard, key).ok();
   }
   return {};
 }

@@ -61,14 +61,14 @@ std::optional<Timestamp> today(const Days& days, Timestamp now) {
   return std::nullopt;
 }
 
-// The first record of the day that makes kRetentionDays from `first` to `last`.
-std::optional<std::uint64_t> cut_at(const Days& days, Timestamp first, Timestamp last) {
+// The first record of the day that makes `wanted` of them from `first` to `last`.
+std::optional<std::uint64_t> cut_at(const Days& days, Timestamp first, Timestamp last,
+                                    std::size_t wanted) {
   std::vector<std::uint64_t> begun;
   for (auto day = days.lower_bound(first); day != days.end() && day->first <= last; ++day)
     begun.push_back(day->second);
   std::sort(begun.begin(), begun.end());
-  if (begun.size() < static_cast<std::size_t>(kRetentionDays)) return std::nullopt;
-  return begun[static_cast<std::size_t>(kRetentionDays - 1)];
+  return begun.size() < wanted ? std::nullopt : std::optional(begun[wanted - 1]);
 }
 
 }  // namespace
@@ -96,28 +96,27 @@ std::string record_key(const LogRecord& record) {
 }
 
 Status retain(EventLog& log, const EventLogOptions& options, const CheckpointPlace& checkpoint,
-              const std::string& vocabulary, Timestamp now) {
-  if (options.keep_days == 0 || checkpoint.files == nullptr ||
-      !file_exists(*checkpoint.files, checkpoint.path))
-    return {};
+              std::uint64_t covered, const std::string& vocabulary, Timestamp now) {
+  if (options.keep_days == 0 || covered == 0) return {};
   VT_TRY(const KnownIds known, checkpointed_ids(checkpoint));
-  if (known.sequence > log.last_sequence()) return {};  // another log's: nobody starts from it
+  if (known.sequence < covered) return {};  // it was put there by somebody else
   VT_TRY(const Days days, days_received(log, known.sequence));
   const auto newest = today(days, now);
   if (!newest) return {};
   const Timestamp oldest = *newest - options.keep_days * kDay;
-  const auto cut = cut_at(days, oldest, *newest);
+  const auto wanted = static_cast<std::size_t>(std::min(kRetentionDays, options.keep_days + 1));
+  const auto cut = cut_at(days, oldest, *newest, wanted);
   if (!cut) return {};
   VT_TRY(save_known_ids(*checkpoint.files, vocabulary, known));
   return log.compact(*cut, oldest, record_key);
 }
 
 Status Retention::look(EventLog& log, const EventLogOptions& options,
-                       const CheckpointPlace& checkpoint, const std::string& vocabulary,
-                       Timestamp now) {
-  if (options.keep_days == 0 || day_of(now) == day_) return {};
+                       const CheckpointPlace& checkpoint, std::uint64_t covered,
+                       const std::string& vocabulary, Timestamp now) {
+  if (options.keep_days == 0 || covered == 0 || day_of(now) == day_) return {};
   day_ = day_of(now);
-  return retain(log, options, checkpoint, vocabulary, now);
+  return retain(log, options, checkpoint, covered, vocabulary, now);
 }
 
 }  // namespace vitrine

@@ -23,7 +23,9 @@ Status check_belongs(const Snapshot& snapshot, const Live& live) {
 Result<EventLog*> Engine::State::log_to_write() {
   std::lock_guard lock(log_mutex);
   if (!writer) {
-    VT_TRY(writer, open_file_log(files, folder + "/log", config.log));
+    VT_TRY(auto opened, open_file_log(files, folder + "/log", config.log));
+    VT_TRY(cut_known_ids(files, vocabulary_path(), opened->last_sequence()));
+    writer = std::move(opened);
   }
   return writer.get();
 }

@@ -69,6 +69,9 @@ struct Engine::State {
   Result<Ack> write(std::span<const NewRecord> records, bool durable,
                     const std::function<void(Live::Turn&, const Appended&)>& batch);
 
+  Result<Ack> put_items(std::span<const Item> items);
+  Result<Ack> put_users(std::span<const User> users);
+
   Result<Pinned> pin(std::uint64_t min_sequence);
   std::shared_ptr<const Serving> serving() const;
   void serve(std::shared_ptr<const Snapshot> snapshot);  // from the next answer on
@@ -85,7 +88,8 @@ struct Engine::State {
 
   std::string next_slate_id();
 
-  std::mutex patching;  // a patch reads, changes and writes
+  std::shared_mutex
+      patching;  // alone: a patch, which reads, changes and writes; shared: the others
 
   std::mutex log_mutex;  // of the pointer
   std::shared_ptr<EventLog> writer;

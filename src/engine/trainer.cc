@@ -212,6 +212,7 @@ class Trainer {
 
   void judge() {
     gate_.events = data_.histories.size();
+    gate_.events_dropped = data_.events_dropped;
     gate_.champion = champion_ == nullptr ? nullptr : &champion_->manifest;
     const GateVerdict verdict = check_gate(gate_, config_.train);
     Publication& publication = snapshot_->manifest.publication;

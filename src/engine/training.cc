@@ -79,8 +79,8 @@ Result<TrainReport> Engine::State::train(const Run& run, const TrainRequest& req
   VT_TRY(const auto log, log_to_read());
   const std::string place = folder + "/snapshots";
   VT_TRY(files.make_folder(place));
-  auto lock = FolderLock::take(place);
-  if (!lock.ok()) return lock.error().prefixed("a training is running");
+  const auto lock = FolderLock::take(place, "is training");
+  if (!lock.ok()) return lock.error();
   auto champion = published_snapshot();
   if (!champion.ok()) {
     run.monitor.note("the published snapshot is not compared with: " + champion.error().message);

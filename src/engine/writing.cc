@@ -63,11 +63,12 @@ Status check_all(std::span<const Record> records, std::string_view what, const C
   return {};
 }
 
-Batch event_batch(std::span<const Event> events, const EventTypes& types) {
+// `now`: when they are received, unless they say that it was earlier.
+Batch event_batch(std::span<const Event> events, const EventTypes& types, Timestamp now) {
   Batch batch(RecordKind::kEvent);
   for (const Event& event : events) {
     encode_event(event, types, batch.buffer());
-    batch.add(event.id, event.received);
+    batch.add(event.id, received_of(event, now));
   }
   return batch;
 }
@@ -113,55 +114,66 @@ Result<Ack> Engine::add_events(std::span<const Event> events) {
   std::vector<Event> timed(events.begin(), events.end());
   const Timestamp now = state_->clock();
   for (Event& event : timed) {
-    if (event.received == kNoTime) event.received = now;
+    event.received = received_of(event, now);
     if (event.time == kNoTime) event.time = event.received;
   }
-  const Batch batch = event_batch(timed, state_->types);
+  const Batch batch = event_batch(timed, state_->types, now);
   return state_->write(batch.records(), true, [&](Live::Turn& turn, const Appended& appended) {
     fold_events(turn, timed, appended);
   });
 }
 
 Result<Ack> Engine::put_items(std::span<const Item> items) {
+  const std::shared_lock lock(state_->patching);
+  return state_->put_items(items);
+}
+
+Result<Ack> Engine::State::put_items(std::span<const Item> items) {
   if (items.empty()) return Ack{};
   // Through JSON and back, the log holds nothing that a replay would refuse.
   VT_TRY(check_all<Item>(items, "item", [](const Item& item) -> Status {
     VT_TRY(const Item read, item_from_json(item_to_json(item)));
     return {};
   }));
-  const Batch batch = json_batch<Item>(RecordKind::kItem, items, item_to_json, state_->clock());
-  return state_->write(batch.records(), true, [&](Live::Turn& turn, const Appended&) {
+  const Batch batch = json_batch<Item>(RecordKind::kItem, items, item_to_json, clock());
+  return write(batch.records(), true, [&](Live::Turn& turn, const Appended&) {
     for (const Item& item : items) turn.item(item);
   });
 }
 
 Result<Ack> Engine::put_users(std::span<const User> users) {
+  const std::shared_lock lock(state_->patching);
+  return state_->put_users(users);
+}
+
+Result<Ack> Engine::State::put_users(std::span<const User> users) {
   if (users.empty()) return Ack{};
   VT_TRY(check_all<User>(users, "user", [](const User& user) -> Status {
     VT_TRY(const User read, user_from_json(user_to_json(user)));
     return {};
   }));
-  const Batch batch = json_batch<User>(RecordKind::kUser, users, user_to_json, state_->clock());
-  return state_->write(batch.records(), true, [&](Live::Turn& turn, const Appended&) {
+  const Batch batch = json_batch<User>(RecordKind::kUser, users, user_to_json, clock());
+  return write(batch.records(), true, [&](Live::Turn& turn, const Appended&) {
     for (std::size_t i = 0; i < users.size(); ++i) turn.user(users[i], batch.payload(i));
   });
 }
 
 Result<Ack> Engine::patch_item(std::string_view id, const Value& changes) {
-  std::lock_guard lock(state_->patching);
+  const std::lock_guard alone(state_->patching);
   VT_TRY(Item current, item(id));
   VT_TRY(vitrine::patch_item(current, changes));
-  return put_items(std::span(&current, 1));
+  return state_->put_items(std::span(&current, 1));
 }
 
 Result<Ack> Engine::patch_user(std::string_view id, const Value& changes) {
-  std::lock_guard lock(state_->patching);
+  const std::lock_guard alone(state_->patching);
   VT_TRY(User current, user(id));
   VT_TRY(vitrine::patch_user(current, changes));
-  return put_users(std::span(&current, 1));
+  return state_->put_users(std::span(&current, 1));
 }
 
 Result<Ack> Engine::erase_item(std::string_view id) {
+  const std::shared_lock lock(state_->patching);
   VT_TRY(const Live* live, state_->live());
   if (!live->vocabulary().item(id)) {
     return Error{Code::kNotFound, "there is no item '" + std::string(id) + "'"};
@@ -172,6 +184,7 @@ Result<Ack> Engine::erase_item(std::string_view id) {
 }
 
 Result<Ack> Engine::erase_user(std::string_view id) {
+  const std::shared_lock lock(state_->patching);
   VT_TRY(const Live* live, state_->live());
   if (!live->vocabulary().user(id)) {
     return Error{Code::kNotFound, "there is no user '" + std::string(id) + "'"};
@@ -268,10 +281,14 @@ class Importer {
   }
 
   Status add_events(std::span<const Event> events) {
-    const Batch batch = event_batch(events, state_.types);
-    return wrote(state_.write(
-        batch.records(), false,
-        [&](Live::Turn& turn, const Appended& appended) { fold_events(turn, events, appended); }));
+    const Timestamp now = state_.clock();
+    const Batch batch = event_batch(events, state_.types, now);
+    return wrote(
+        state_.write(batch.records(), false, [&](Live::Turn& turn, const Appended& appended) {
+          std::vector<Event> heard(events.begin(), events.end());
+          for (Event& event : heard) event.received = received_of(event, now);
+          fold_events(turn, heard, appended);
+        }));
   }
 
   static Value json_of(const Item& item) { return item_to_json(item); }

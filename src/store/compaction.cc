@@ -20,6 +20,8 @@ class Latest {
   explicit Latest(const CompactionRule& rule) : rule_(rule) {}
 
   void note(const LogRecord& record) {
+    if (record.kind == RecordKind::kEvent && first_kept_ == 0 && young(record))
+      first_kept_ = record.sequence;
     const IdHash key = key_of(record);
     if (!key) return;
     Of& of = latest_[key];
@@ -27,8 +29,9 @@ class Latest {
   }
 
   bool keeps(const LogRecord& record) const {
-    if (ages(record.kind))
-      return record.received == kNoTime || record.received >= rule_.received_before;
+    if (record.kind == RecordKind::kMerge && first_kept_ != 0 && first_kept_ < record.sequence)
+      return true;  // it says whose that event is
+    if (ages(record.kind)) return young(record);
     const IdHash key = key_of(record);
     if (!key) return true;
     const Of& of = latest_.at(key);
@@ -40,6 +43,9 @@ class Latest {
   struct Of {
     std::uint64_t put = 0, erased = 0;
   };
+  bool young(const LogRecord& record) const {
+    return record.received == kNoTime || record.received >= rule_.received_before;
+  }
   struct Hash {
     std::size_t operator()(const IdHash& id) const { return id.low; }
   };
@@ -49,6 +55,7 @@ class Latest {
   }
 
   const CompactionRule& rule_;
+  std::uint64_t first_kept_ = 0;  // of the events
   std::unordered_map<IdHash, Of, Hash> latest_;
 };
 

@@ -48,7 +48,14 @@ std::vector<Kept> compacted(const std::vector<Kept>& all, std::uint64_t end, Tim
   for (const Kept& record : all) {
     bool keeps = true;
     if (record.sequence < end && ages(record)) {
-      keeps = record.received == kNoTime || record.received >= before;
+      const auto young = [&](const Kept& r) {
+        return r.received == kNoTime || r.received >= before;
+      };
+      keeps = young(record);
+      for (const Kept& earlier : all)
+        if (record.kind == RecordKind::kMerge && earlier.kind == RecordKind::kEvent &&
+            earlier.sequence < record.sequence && young(earlier))
+          keeps = true;
     } else if (record.sequence < end && !key_of(record).empty()) {
       for (const Kept& later : all)
         if (later.sequence > record.sequence && later.sequence < end && !ages(later) &&
@@ -268,10 +275,11 @@ class Failing : public testing::Test {
   std::uint64_t compact(std::uint64_t at, std::uint64_t count) {
     const auto log = open(files_, folder_.path());
     fill(*log, shop_);
-    fewer_ = compacted(shop_.all, whole_before(files_, folder_.path(), shop_.next), 60);
+    const std::uint64_t end = whole_before(files_, folder_.path(), shop_.next);
+    fewer_ = compacted(shop_.all, end, 60);
     const std::uint64_t before = files_.calls();
     files_.fail_call(at, Error{Code::kIo, "injected"}, count, 100);
-    const Status status = log->compact(shop_.next, 60, key_part);
+    const Status status = log->compact(end, 60, key_part);
     const std::uint64_t calls = files_.calls() - before;
     EXPECT_EQ(status.ok(), at == 0);
     EXPECT_TRUE(holds(read(*log), fewer_));
@@ -325,6 +333,25 @@ INSTANTIATE_TEST_SUITE_P(Compaction, FailingCall,
                          testing::Combine(testing::Range<std::uint64_t>(1, 12),
                                           testing::Values(1, FaultFiles::kUnlimited),
                                           testing::Values(-1, 0, 100, 1'000'000)));
+
+// The newest segment is closed once a compaction has wished for what lies in it.
+TEST(Compaction, TheNewestSegmentIsClosedInTheEnd) {
+  const TempFolder folder;  // of the lock
+  MemoryFiles files;
+  const auto log = open_file_log(files, folder.path(), {});
+  ASSERT_TRUE(log.ok());
+  const auto add = [&](Timestamp received) {
+    const NewRecord record{RecordKind::kEvent, {}, as_bytes("payload"), received};
+    ASSERT_TRUE((*log)->append(std::span(&record, 1)).ok());
+  };
+  for (Timestamp t = 1; t <= 10; ++t) add(t);
+  ASSERT_TRUE((*log)->compact(8, 5, key_part).ok());
+  EXPECT_EQ(read(**log).size(), 10U);
+  add(11);
+  ASSERT_TRUE((*log)->compact(11, 5, key_part).ok());
+  EXPECT_EQ(read(**log).size(), 7U);
+  EXPECT_EQ(read(**log).front().sequence, 5U);
+}
 
 TEST(Compaction, ReadersAndAppendsGoOnBesideIt) {
   const TempFolder folder;

@@ -86,10 +86,13 @@ class EventLog {
   // Drops whole segments that lie before `before`.
   virtual Status trim(std::uint64_t before) = 0;
   // Of whole segments that lie before `before` drops the events and merges that were received
-  // before `received_before` (not those of unknown time), and the other records that a later one
+  // before `received_before` (not those of unknown time, nor merges that lie behind an event that
+  // is kept), and the other records that a later one
   // there with the same key makes obsolete: the latest erasure of a key is kept, and the latest
   // other record unless it was erased after. Appends and reads go on beside it. Reads everything
-  // before `before`, on the caller's thread; only the files that change are written. After an error
+  // before `before`, on the caller's thread; only the files that change are written. The newest
+  // segment is closed by the next append if it begins before `before`, so that its turn comes too.
+  // After an error
   // or a crash each segment is as before or compacted, and the log is whole.
   virtual Status compact(std::uint64_t before, Timestamp received_before, const KeyOf& key_of) = 0;
   virtual std::uint64_t first_sequence() const = 0;  // no kept record is older; 1 when empty

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -116,7 +117,8 @@ class FileEventLog final : public EventLog {
   std::string buffer_;
   std::unique_ptr<WritableFile> active_;
   std::string active_path_;
-  std::uint64_t size_ = 0;  // of the active segment
+  std::uint64_t size_ = 0;            // of the active segment
+  std::atomic<bool> closing_{false};  // it is to be closed whatever its size
   std::uint64_t next_sequence_ = 1;
   std::optional<Error> refused_;  // after a sync failed nothing is known of the disk
 
@@ -302,8 +304,8 @@ Status FileEventLog::commit_or_throw() {
     durable |= request->durable;
   }
   if (records > 0) {
-    const bool full = size_ > kSegmentHeaderBytes && size_ + bytes > segment_bytes_;
-    if (!active_ || full) VT_TRY(roll());
+    const bool full = size_ + bytes > segment_bytes_ || closing_.exchange(false);
+    if (!active_ || (full && size_ > kSegmentHeaderBytes)) VT_TRY(roll());
     VT_TRY(stage_group(records));
     VT_TRY(write_staged());
   }
@@ -497,6 +499,7 @@ Status FileEventLog::compact(std::uint64_t before, Timestamp received_before, co
   {
     const std::lock_guard lock(mutex_);
     const std::size_t count = count_before(before);
+    if (!segments_.empty() && segments_.back().first_sequence < before) closing_.store(true);
     if (count == 0) return {};
     old.assign(segments_.begin(), segments_.begin() + static_cast<std::ptrdiff_t>(count));
     end = segments_[count].first_sequence;
@@ -540,7 +543,7 @@ std::uint64_t FileEventLog::last_sequence() const {
 Result<std::unique_ptr<EventLog>> open_file_log(FileSystem& files, const std::string& folder,
                                                 const EventLogOptions& options) {
   VT_TRY(files.make_folder(folder));
-  VT_TRY(auto lock, FolderLock::take(folder));
+  VT_TRY(auto lock, FolderLock::take(folder, "has this event log open for writing"));
   auto log = std::make_unique<FileEventLog>(files, folder, options, std::move(lock));
   VT_TRY(log->recover(static_cast<std::uint64_t>(options.window)));
   log->sync_every(options.interval_ms);

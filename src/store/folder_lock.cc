@@ -25,7 +25,8 @@ long long writer(int descriptor) {
 
 }  // namespace
 
-Result<std::unique_ptr<FolderLock>> FolderLock::take(const std::string& folder) {
+Result<std::unique_ptr<FolderLock>> FolderLock::take(const std::string& folder,
+                                                     std::string_view does) {
   const std::string path = folder + "/lock";
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor < 0) return Error{Code::kIo, path + ": " + reason()};
@@ -33,9 +34,10 @@ Result<std::unique_ptr<FolderLock>> FolderLock::take(const std::string& folder) 
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return Error{Code::kIo, path + ": " + reason()};
     const long long other = writer(descriptor);
-    return Error{Code::kUnavailable,
-                 fmt::format("{}: {} has this event log open for writing; stop it first", path,
-                             other > 0 ? fmt::format("process {}", other) : "another process")};
+    return Error{
+        Code::kUnavailable,
+        fmt::format("{}: {} {}; stop it first", path,
+                    other > 0 ? fmt::format("process {}", other) : "another process", does)};
   }
   // What is written here only serves the message above: failing to write it is no error.
   if (const pid_t self = ::getpid(); writer(descriptor) != self) {

@@ -11,8 +11,9 @@ namespace vitrine {
 
 class FolderLock {
  public:
-  // kUnavailable when somebody else holds it; the message names the file and the other process.
-  static Result<std::unique_ptr<FolderLock>> take(const std::string& folder);
+  // kUnavailable when somebody else holds it; the message names the file and the other process,
+  // which `does` something ("has this log open").
+  static Result<std::unique_ptr<FolderLock>> take(const std::string& folder, std::string_view does);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;

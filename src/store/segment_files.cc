@@ -64,7 +64,8 @@ Error damaged(const SegmentFile& file, std::uint64_t offset) {
 Error out_of_order(const SegmentFile& file, std::uint64_t expected_sequence) {
   return Error{Code::kCorrupt,
                fmt::format("{}: starts at sequence {}, but the segment before it ends at {}; one "
-                           "between them is missing or was cut short",
+                           "between them is missing or was cut short: put it back from a backup, "
+                           "or move this and every later .log file away",
                            file.path, file.first_sequence, expected_sequence - 1)};
 }
 
