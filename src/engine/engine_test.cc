@@ -370,5 +370,17 @@ TEST(Engine, AnotherProcessMayTrainBesideTheServer) {
   EXPECT_EQ(server->status().snapshot, report.manifest.name);
 }
 
+TEST(Engine, AnEventFromTheFutureForgetsNothing) {
+  TempFolder folder;
+  const auto engine = open_shop(shop_config(folder), OpenMode::kServe);
+  Event event = purchase("u", item_id(0, 1), kNoTime, "");
+  event.received = kNoTime;
+  must(engine->add_events(std::vector{event}));
+  Event future = purchase("u", item_id(0, 2), parse_time("2099-01-01").value(), "");
+  must(engine->add_events(std::vector{future}));
+  for (const CountedRequest& asked : {CountedRequest{5, 1, 0}, CountedRequest{5, 0, 1}})
+    EXPECT_EQ(must(engine->popular(asked)).items.size(), 2U);
+}
+
 }  // namespace
 }  // namespace vitrine

@@ -299,5 +299,91 @@ TEST(LiveState, IsAskedFromManyThreads) {
     EXPECT_EQ(live->history({UserIndex{u}, ""})->size(), 20U) << u;
 }
 
+Event visit(int session) {
+  Event event = event_of(EventType::kView, "", "a", kStart + session);
+  event.session = "s" + std::to_string(session);
+  return event;
+}
+
+TEST(LiveState, OfSessionsOnDiskTheLatestStay) {
+  constexpr int kSessions = 3'000, kStored = 1'000;
+  LiveLimits limits;
+  limits.memory_bytes = 64 * 1024;
+  limits.stored_sessions = kStored;
+  Shop shop({}, limits);
+  shop.tell(event_of(EventType::kView, "known", "a", kStart));
+  for (int i = 0; i < kSessions; ++i) shop.tell(visit(i));
+  const auto known = [&] {
+    int count = 0;
+    for (int i = 0; i < kSessions; ++i)
+      count += !shop.live_->history({kNoUser, visit(i).session})->empty();
+    return count;
+  };
+  EXPECT_EQ(known(), kSessions);
+  ASSERT_TRUE(shop.live_->prepare_save().ok());
+  const int left = known();
+  EXPECT_GE(left, kStored);
+  EXPECT_LT(left, kStored + 700) << "and those in memory";
+  EXPECT_TRUE(shop.live_->history({kNoUser, visit(0).session})->empty());
+  EXPECT_FALSE(shop.live_->history({kNoUser, visit(kSessions - 1).session})->empty());
+  EXPECT_EQ(shop.history("known").size(), 1U) << "a user is no session";
+}
+
+// A memory store whose disk fails when it is told to.
+class FailingStore : public StateStore {
+ public:
+  Result<std::optional<std::string>> get(std::string_view key) const override {
+    if (failing) return Error{Code::kIo, "injected"};
+    return store_->get(key);
+  }
+  Status put(std::string_view key, std::string_view value) override {
+    return failing ? Status(Error{Code::kIo, "injected"}) : store_->put(key, value);
+  }
+  Status erase(std::string_view key) override { return store_->erase(key); }
+  Status erase_prefix(std::string_view prefix) override { return store_->erase_prefix(prefix); }
+  Status scan(std::string_view prefix,
+              const std::function<bool(std::string_view, std::string_view)>& visit) const override {
+    return store_->scan(prefix, visit);
+  }
+  bool failing = false;
+
+ private:
+  std::unique_ptr<StateStore> store_ = *open_state_store("memory:");
+};
+
+TEST(LiveState, AStoreThatFailsIsSaidAndNothingIsMadeOfIt) {
+  FailingStore store;
+  LiveLimits limits;
+  limits.memory_bytes = 64 * 1024;
+  const EventTypes types;
+  const auto live = *LiveState::open({}, types, store, limits);
+  std::uint64_t sequence = 0;
+  const auto tell = [&](int session) {
+    const Event event = visit(session);
+    return live->apply(++sequence, event, {kNoUser, event.session}, ItemIndex{0});
+  };
+  for (int i = 0; i < 2'000; ++i) ASSERT_TRUE(tell(i).ok());
+  ASSERT_TRUE(live->prepare_save().ok());
+  store.failing = true;
+  EXPECT_FALSE(tell(0).ok());
+  store.failing = false;
+  EXPECT_EQ(live->sequence(), sequence) << "the event counts all the same";
+  EXPECT_FALSE(live->prepare_save().ok()) << "a checkpoint would lack the session's first event";
+}
+
+// The newest hour is the newest that anything was heard of in.
+TEST(LiveState, AFastClockForgetsNothing) {
+  Shop shop;
+  Event now = event_of(EventType::kPurchase, "u", "a", kStart);
+  now.received = kStart;
+  shop.tell(now);
+  Event ahead = event_of(EventType::kPurchase, "u", "b", kStart + kDay - 1);
+  ahead.received = kStart;
+  shop.tell(ahead);
+  CountWindow hour;
+  hour.hours = 1;
+  EXPECT_EQ(shop.live_->popular(hour, 9, kAll).size(), 2U);
+}
+
 }  // namespace
 }  // namespace vitrine
