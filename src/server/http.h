@@ -2,35 +2,16 @@
 // time-outs in between. Boost.Beast is known to http.cc alone.
 #pragma once
 
-#include <chrono>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "base/result.h"
+#include "server/http_message.h"
 #include "server/limits.h"
 
 namespace vitrine {
-
-struct HttpRequest {
-  std::string method;                                      // "GET"
-  std::string path;                                        // as sent, without the query
-  std::vector<std::pair<std::string, std::string>> query;  // decoded
-  std::string authorization, api_key, deadline_ms;         // of the headers of that name
-  std::string body;
-  std::chrono::steady_clock::time_point received;  // the last byte
-};
-
-struct HttpResponse {
-  int status = 200;
-  std::string content_type = "application/json";
-  std::string body;
-  std::vector<std::pair<std::string, std::string>> headers;
-};
 
 struct HttpLimits {
   int body_bytes_max;
@@ -39,13 +20,6 @@ struct HttpLimits {
   int waiting_max = kBlockingQueueMax;  // requests that block; further ones get 429
   int queue_ms_max = 0;  // who would wait longer for a thread gets 429; 0: nobody is refused
 };
-
-// Decodes %XX; kInvalid when it is malformed. '+' stays.
-Result<std::string> percent_decode(std::string_view text);
-
-// Splits a request's target into path and decoded query, where '+' is a space; an undecodable
-// value stays as it was sent.
-void parse_target(std::string_view target, HttpRequest& request);
 
 // How a request is answered: by handle() where it was read, before what waits, if it costs next to
 // nothing; by handle() in turn with the others; by handle() on one of the threads that may wait for

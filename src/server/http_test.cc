@@ -254,7 +254,7 @@ TEST(Http, WhatBlocksNeitherHoldsUpTheRestNorPilesUp) {
 }
 
 // What is answered in time is answered; the rest is told to come back, and nobody is forgotten.
-TEST(Http, WhoWouldWaitTooLongIsTurnedAwayAtOnce) {
+TEST(Http, WhoWaitedTooLongIsTurnedAway) {
   HttpServer::Callbacks callbacks;
   callbacks.way = [](const HttpRequest& request) {
     return request.path == "/healthz" ? HttpWay::kAtOnce : HttpWay::kInTurn;
