@@ -255,8 +255,10 @@ bool HttpServer::State::Connection::ask_blocking(bool later) {
 }
 
 void HttpServer::State::Connection::ask_later() {
-  const auto done = [self = shared_from_this()](HttpResponse response) {
-    asio::post(self->server_.io, [self, response = std::move(response)]() mutable {
+  // Whoever answers may keep `done` for longer than this connection is to live.
+  const auto owner = std::make_shared<ConnectionPtr>(shared_from_this());
+  const auto done = [owner, &io = server_.io](HttpResponse response) {
+    asio::post(io, [self = std::move(*owner), response = std::move(response)]() mutable {
       --self->server_.waiting;
       self->resume(std::move(response));
     });

@@ -18,7 +18,7 @@ struct HttpLimits {
   int request_seconds_max;              // to send a request, and to take its answer
   int connections_max;                  // further ones get 503 and are closed
   int waiting_max = kBlockingQueueMax;  // requests that block; further ones get 429
-  int queue_ms_max = 0;  // who would wait longer for a thread gets 429; 0: nobody is refused
+  int queue_ms_max = 0;  // who waits longer for a thread may get 429 (turns.h); 0: nobody does
 };
 
 // How a request is answered: by handle() where it was read, before what waits, if it costs next to
@@ -30,8 +30,8 @@ class HttpServer {
  public:
   // `handle` may be called from any of the threads at once; an exception is answered with 500.
   // `handle_later` must not block; it, or any other thread afterwards, calls what it is given once
-  // with the answer, at the latest when stop() has returned. `failed` makes the response to what
-  // never became a request (too large, malformed, overload).
+  // with the answer, at the latest when stop() has returned, and has no request from then on.
+  // `failed` makes the response to what never became a request (too large, malformed, overload).
   struct Callbacks {
     std::function<HttpWay(const HttpRequest&)> way;
     std::function<HttpResponse(const HttpRequest&)> handle;

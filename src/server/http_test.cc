@@ -16,9 +16,18 @@ namespace {
 constexpr HttpLimits kLimits{
     .body_bytes_max = 10'000, .request_seconds_max = 5, .connections_max = 1000};
 
-// Closed until it is opened; counts who came.
+// Closed until it is opened; counts who came. Has threads for what is done elsewhere.
 class Door {
  public:
+  void elsewhere(std::function<void()> job) {
+    std::lock_guard lock(mutex_);
+    threads_.emplace_back(std::move(job));
+  }
+  void wait_for_all() {
+    std::lock_guard lock(mutex_);
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+  }
   void come() {
     std::lock_guard lock(mutex_);
     ++came_;
@@ -44,6 +53,7 @@ class Door {
   std::condition_variable changed_;
   int came_ = 0;
   bool open_ = false;
+  std::vector<std::thread> threads_;
 };
 
 // Answers the path and the size of the body, then "END". /wait blocks behind the door.
@@ -53,8 +63,8 @@ std::unique_ptr<HttpServer> start(Door& door, const HttpLimits& limits = kLimits
     if (r.path == "/later") return HttpWay::kLater;
     return r.path == "/wait" || r.path == "/break" ? HttpWay::kBlocking : HttpWay::kInTurn;
   };
-  callbacks.handle_later = [](const HttpRequest& r, const auto& done) {
-    std::thread([body = r.body, done] { done({200, "", "later " + body + " END", {}}); }).detach();
+  callbacks.handle_later = [&door](const HttpRequest& r, const auto& done) {
+    door.elsewhere([body = r.body, done] { done({200, "", "later " + body + " END", {}}); });
   };
   callbacks.handle = [&door](const HttpRequest& request) {
     if (request.path == "/wait") door.pass();
@@ -297,6 +307,7 @@ TEST(Http, AnswersThatComeFromElsewhereKeepTheOrderOfAConnection) {
     EXPECT_EQ(status_of(answer), "HTTP/1.1 200");
     EXPECT_TRUE(answer.ends_with("later " + body + " END"));
   }
+  door.wait_for_all();
 }
 
 // Every request that was handled is answered whole, whatever the moment of stopping.
