@@ -33,8 +33,8 @@ constexpr auto kSpin = std::chrono::microseconds(200);  // too short to sleep fo
 constexpr std::size_t kAnswerBytesMax = 64 << 20;
 constexpr std::size_t kReadBytes = 64 * 1024;
 
-Error failure(std::string_view what) {
-  return Error{Code::kIo, fmt::format("{}: {}", what, std::strerror(errno))};
+Error failure(std::string_view what, std::string_view remedy = "") {
+  return Error{Code::kIo, fmt::format("{}: {}{}", what, std::strerror(errno), remedy)};
 }
 
 // One keep-alive connection, its request on the way and as much of the answer as has come.
@@ -59,7 +59,8 @@ struct Connection {
 
   Status open(const LoadPlan& plan, int epoll) {
     socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (socket < 0) return failure("cannot make a socket");
+    if (socket < 0)
+      return failure("cannot make a socket", "; raise `ulimit -n`, or lower --connections");
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<std::uint16_t>(plan.port));
@@ -73,7 +74,8 @@ struct Connection {
         epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &event) == 0) {
       return {};
     }
-    const Error error = failure(fmt::format("cannot connect to {}:{}", plan.host, plan.port));
+    const Error error = failure(fmt::format("cannot connect to {}:{}", plan.host, plan.port),
+                                "; start `vitrine serve` there, or leave --port out");
     shut();
     return error;
   }
@@ -148,10 +150,10 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  LoadResult run() {
+  Result<LoadResult> run() {
     while (!interrupted()) {
       const auto now = Clock::now();
-      while (!idle_.empty() && due() <= now && now < end_) start_one(now);
+      while (!idle_.empty() && due() <= now && now < end_) VT_TRY(start_one(now));
       if (now >= end_ && idle_.size() == connections_.size()) break;
       wait(now);
     }
@@ -190,8 +192,10 @@ class Client {
     c.sent = c.wanted = 0;
   }
 
-  void start_one(Clock::time_point now) {
+  // An error when the connection cannot be opened: it would not be in a moment either.
+  Status start_one(Clock::time_point now) {
     Connection& c = *idle_.back();
+    if (c.socket < 0) VT_TRY(c.open(plan_, epoll_));
     idle_.pop_back();
     c.busy = true;
     c.due = plan_.rate > 0 ? due() : now;
@@ -206,9 +210,8 @@ class Client {
       c.sent = c.wanted = 0;
     }
     next_ += step();
-    Status status = c.socket >= 0 ? Status() : c.open(plan_, epoll_);
-    if (status.ok()) status = c.push();
-    if (!status.ok()) fail(c, status.error().message);
+    if (const Status pushed = c.push(); !pushed.ok()) fail(c, pushed.error().message);
+    return {};
   }
 
   // Sleeps until an answer comes or a request is due; very short waits are spent looking.
@@ -322,17 +325,22 @@ Result<LoadResult> run_load(const LoadPlan& plan) {
   }
   const auto start = Clock::now() + std::chrono::milliseconds(20);
   LoadResult result;
+  Status failed;
   std::mutex mutex;
   std::vector<std::thread> threads;
   for (int t = 0; t < plan.threads; ++t) {
     threads.emplace_back([&, t] {
       Client client(plan, t, start);
-      LoadResult part = client.run();
+      auto part = client.run();
       std::lock_guard lock(mutex);
-      add(result, std::move(part));
+      if (part.ok())
+        add(result, *std::move(part));
+      else
+        failed = part.error();
     });
   }
   for (std::thread& thread : threads) thread.join();
+  if (!failed.ok()) return failed.error();
   result.elapsed_s = std::chrono::duration<double>(Clock::now() - start).count();
   std::sort(result.latency_ms.begin(), result.latency_ms.end());
   return result;

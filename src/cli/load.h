@@ -44,7 +44,8 @@ struct LoadResult {
   double percentile(double share) const;  // of latency_ms
 };
 
-// Runs for plan.seconds, then waits for the answers to what was sent.
+// Runs for plan.seconds, then waits for the answers to what was sent. kIo, naming the
+// remedy, as soon as a connection cannot be opened.
 Result<LoadResult> run_load(const LoadPlan& plan);
 
 }  // namespace vitrine

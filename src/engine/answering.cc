@@ -13,6 +13,8 @@
 namespace vitrine {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr std::size_t kExplainReasons = 10;  // of one item under one model
 
 Status check_n(int n) {
@@ -48,8 +50,10 @@ void sort_unique(std::vector<ItemIndex>& items) {
 // One request in indexes: everything that run_pipeline() refers to. Stays where it was made.
 class Question {
  public:
-  Question(Engine::State& state, const RecommendRequest& request, Pinned pinned)
-      : state_(state), request_(request), pinned_(std::move(pinned)) {}
+  // The time that the request leaves counts from `asked`.
+  Question(Engine::State& state, const RecommendRequest& request, Clock::time_point asked,
+           Pinned pinned)
+      : state_(state), request_(request), asked_(asked), pinned_(std::move(pinned)) {}
   Question(const Question&) = delete;
   Question& operator=(const Question&) = delete;
 
@@ -86,7 +90,7 @@ class Question {
     out.cascade = sources_->cascade;
     if (request_.ms_left) {
       out.is_late = [until = asked_ + Milliseconds(*request_.ms_left)] {
-        return std::chrono::steady_clock::now() >= until;
+        return Clock::now() >= until;
       };
     }
     out.fallback = sources_->fallback;
@@ -189,7 +193,7 @@ class Question {
 
   Engine::State& state_;
   const RecommendRequest& request_;
-  const std::chrono::steady_clock::time_point asked_ = std::chrono::steady_clock::now();
+  const Clock::time_point asked_;
   const Pinned pinned_;
   const PlacementOptions* placement_ = nullptr;
   std::vector<HistoryEvent> history_;
@@ -255,6 +259,11 @@ Answer answered(const Slate& slate, Engine::State& state, const Pinned& pinned) 
 Answer finish(const Slate& slate, Engine::State& state, const Pinned& pinned,
               const RecommendRequest& request) {
   Answer answer = answered(slate, state, pinned);
+  if (pinned.sequence < request.min_sequence) {
+    answer.degraded +=
+        fmt::format("{}out of time: sequence {} is not there yet, only {}",
+                    answer.degraded.empty() ? "" : "; ", request.min_sequence, pinned.sequence);
+  }
   std::vector<ItemIndex> fresh;
   for (const SlateItem& item : slate.items) {
     if (pinned.serving && raw(item.item) >= pinned.serving->snapshot->manifest.items)
@@ -285,6 +294,7 @@ Result<Answer> next_page(Engine::State& state, const Pinned& pinned,
   if (slate.items.size() < n) slate.shortfall = "the list ends here";
   RecommendRequest record = frozen->request;
   record.n = request.n;
+  record.min_sequence = request.min_sequence;
   Answer answer = finish(slate, state, pinned, record);
   answer.snapshot = frozen->snapshot;
   if (token->offset < frozen->items.size()) answer.next = token->text();
@@ -311,8 +321,9 @@ constexpr std::string_view kNoSnapshot =
 }  // namespace
 
 Result<Answer> Engine::recommend(const RecommendRequest& request) const {
+  const auto now = Clock::now();
   VT_TRY(check_request(request));
-  VT_TRY(Pinned pinned, state_->pin(request.min_sequence));
+  VT_TRY(Pinned pinned, state_->pin(request.min_sequence, request.ms_left));
   if (!request.next.empty()) return next_page(*state_, pinned, request);
   RecommendRequest longer;
   if (request.pages) {
@@ -320,7 +331,7 @@ Result<Answer> Engine::recommend(const RecommendRequest& request) const {
     longer.n = std::max(request.n, kFrozenItemsMax);
   }
   const RecommendRequest& asked = request.pages ? longer : request;
-  Question question(*state_, asked, std::move(pinned));
+  Question question(*state_, asked, now, std::move(pinned));
   VT_TRY(question.prepare());
   Slate slate;
   if (question.degraded()) {
@@ -350,7 +361,7 @@ Result<std::vector<AnsweredItem>> Engine::explain(const RecommendRequest& reques
                                                   std::string_view item) const {
   VT_TRY(check_request(request));
   VT_TRY(Pinned pinned, state_->pin(request.min_sequence));
-  Question question(*state_, request, std::move(pinned));
+  Question question(*state_, request, Clock::now(), std::move(pinned));
   VT_TRY(question.prepare());
   const auto index = question.pinned().live->vocabulary().item(item);
   if (!index) return Error{Code::kNotFound, "there is no item '" + std::string(item) + "'"};

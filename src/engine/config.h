@@ -126,7 +126,7 @@ struct ServerOptions {
         Field{"connections_max", &O::connections_max, 1, 1'000'000,
               "further connections are refused"},
         Field{"queue_ms_max", &O::queue_ms_max, 0, 60'000,
-              "requests that would wait longer for a thread are refused with 429 at once; 0: none"},
+              "requests that waited longer for a thread are refused with 429 once all do; 0: none"},
         Field{"deadline_ms", &O::deadline_ms, 0, 60'000,
               "lists that take longer are answered with the best that is ready; X-Deadline-Ms of "
               "a request comes first; 0: none"}};

@@ -61,6 +61,7 @@ struct RecommendRequest {
   bool pages = false;
   std::string next;  // of an earlier answer; then only n is looked at beside it
   // Answer within so long, from now, with the best that is ready then; at most 0: with popularity.
+  // Waiting for min_sequence ends then as well, and the answer says so in `degraded`.
   std::optional<double> ms_left;
 };
 

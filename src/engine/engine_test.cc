@@ -47,6 +47,20 @@ TEST(Engine, AnEventIsInTheNextList) {
   EXPECT_EQ(engine->recommend(request).error().code, Code::kUnavailable);
 }
 
+TEST(Engine, ADeadlineEndsTheWaitForASequence) {
+  TempFolder folder;
+  const auto engine = filled_shop(shop_config(folder), OpenMode::kServe);
+  RecommendRequest request = request_of("u0", 5, true);
+  request.min_sequence = engine->status().sequence + 1000;
+  request.ms_left = 20;
+  const Answer answer = must(engine->recommend(request));
+  EXPECT_EQ(answer.items.size(), 5u);
+  EXPECT_NE(answer.degraded.find("is not there yet"), std::string::npos) << answer.degraded;
+  request.min_sequence = engine->status().sequence;
+  request.ms_left = 60'000;
+  EXPECT_EQ(must(engine->recommend(request)).degraded, "");
+}
+
 TEST(Engine, ASessionIsAPersonToo) {
   TempFolder folder;
   const auto engine = filled_shop(shop_config(folder), OpenMode::kTool);

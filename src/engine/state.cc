@@ -1,5 +1,7 @@
 #include "engine/state.h"
 
+#include <algorithm>
+
 #include "engine/dataset.h"
 #include "engine/limits.h"
 
@@ -59,10 +61,12 @@ Result<Live*> Engine::State::live() {
   return live_state.get();
 }
 
-Result<Pinned> Engine::State::pin(std::uint64_t min_sequence) {
+Result<Pinned> Engine::State::pin(std::uint64_t min_sequence, std::optional<double> ms_left) {
   VT_TRY(const Live* now, live());
   if (mode == OpenMode::kTool && !serving()) VT_TRY(follow_current());
-  if (!now->wait_for(min_sequence, kSequenceWaitMs)) {
+  const double wait_ms = std::clamp(ms_left.value_or(kSequenceWaitMs), 0., 1. * kSequenceWaitMs);
+  const bool there = now->wait_for(min_sequence, static_cast<std::int64_t>(wait_ms));
+  if (!there && wait_ms >= kSequenceWaitMs) {
     return Error{Code::kUnavailable, "the state does not hold sequence " +
                                          std::to_string(min_sequence) + " yet, only up to " +
                                          std::to_string(now->sequence())};

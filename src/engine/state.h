@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 
@@ -72,7 +73,8 @@ struct Engine::State {
   Result<Ack> put_items(std::span<const Item> items);
   Result<Ack> put_users(std::span<const User> users);
 
-  Result<Pinned> pin(std::uint64_t min_sequence);
+  // Waits for that sequence, but no longer than ms_left: then for what is there.
+  Result<Pinned> pin(std::uint64_t min_sequence, std::optional<double> ms_left = std::nullopt);
   std::shared_ptr<const Serving> serving() const;
   void serve(std::shared_ptr<const Snapshot> snapshot);  // from the next answer on
   // Loads and swaps; the published snapshot stays what it is when that fails.

@@ -1,29 +1,27 @@
 #include "server/http.h"
 
-#include <utility>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/bind_executor.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/signal_set.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <condition_variable>
+#include <limits>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "server/limits.h"
 #include "server/turns.h"
@@ -35,16 +33,10 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
-using std::chrono::seconds;
+using boost::system::error_code;
+using Clock = std::chrono::steady_clock;
 
-using Reply = http::response<http::string_body>;
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
+constexpr std::string_view kUnforeseen = "this request failed in a way that was not foreseen";
 
 std::string_view view(boost::string_view text) { return {text.data(), text.size()}; }
 
@@ -60,85 +52,32 @@ HttpRequest to_request(http::request<http::string_body>&& in) {
   return request;
 }
 
-Reply to_reply(HttpResponse&& response, unsigned version, bool keep_alive, bool head) {
-  Reply reply;
-  reply.version(version);
-  reply.result(static_cast<unsigned>(response.status));
-  reply.set(http::field::server, "vitrine");
-  if (!response.content_type.empty()) reply.set(http::field::content_type, response.content_type);
-  for (const auto& header : response.headers) reply.set(header.first, header.second);
-  reply.keep_alive(keep_alive);
-  const std::size_t size = response.body.size();
-  if (!head) reply.body() = std::move(response.body);
-  reply.content_length(size);
-  return reply;
-}
-
-}  // namespace
-
-Result<std::string> percent_decode(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-    const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
-    if (high < 0 || low < 0)
-      return Error{Code::kInvalid, "a '%' that two hexadecimal digits do not follow"};
-    out += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return out;
-}
-
-void parse_target(std::string_view target, HttpRequest& request) {
-  const std::size_t mark = target.find('?');
-  request.path = std::string(target.substr(0, mark));
-  if (mark == std::string_view::npos) return;
-  std::string_view rest = target.substr(mark + 1);
-  while (!rest.empty()) {
-    const std::string_view pair = rest.substr(0, rest.find('&'));
-    rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
-    const std::size_t equals = pair.find('=');
-    const std::string_view raw = equals == std::string_view::npos ? "" : pair.substr(equals + 1);
-    std::string spaced(raw);
-    std::replace(spaced.begin(), spaced.end(), '+', ' ');  // as forms write it
-    auto value = percent_decode(spaced);
-    request.query.emplace_back(std::string(pair.substr(0, equals)),
-                               value.ok() ? *value : std::string(raw));
-  }
-}
-
-namespace {
-
-// One client. Everything but its place in the set belongs to its strand.
-struct Connection {
-  explicit Connection(tcp::socket socket) : stream(std::move(socket)) {}
-  beast::tcp_stream stream;
-  beast::flat_buffer buffer;
-  bool admitted = false;   // counts towards connections_max
-  bool answering = false;  // from a request's last byte in to its answer's last byte out
-};
-
-enum class Ending { kClosed, kLinger };
-
 bool wants_continue(const http::request_parser<http::string_body>& parser) {
-  return !parser.is_done() && parser.get().version() == 11 &&
+  return parser.is_header_done() && !parser.is_done() && parser.get().version() == 11 &&
          beast::iequals(parser.get()[http::field::expect], "100-continue");
 }
 
+double seconds_of(Clock::time_point time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+
 }  // namespace
 
+thread_local bool t_dozes = false;  // waits for the network, or has just been woken by it
+
 struct HttpServer::State {
+  class Connection;
+  using ConnectionPtr = std::shared_ptr<Connection>;
+
   State(int io_threads, const HttpLimits& l, Callbacks c)
       : limits(l),
         callbacks(std::move(c)),
         awake(io_threads),
         io(io_threads),
         acceptor(asio::make_strand(io)),
-        turns(io_threads, l.queue_ms_max * 1e-3),
+        pause(acceptor.get_executor()),
+        sweeper(io),
+        turns(l.queue_ms_max * 1e-3),
         blocking(kBlockingThreads) {}
 
   const HttpLimits limits;
@@ -154,34 +93,252 @@ struct HttpServer::State {
   std::atomic<int> waiting{0};  // requests for a blocking thread, and on one
   std::atomic<int> awake;       // threads that do not wait for the network
 
-  // Last, so that coroutines that are destroyed with them find the rest alive.
+  // Last, so that connections that are destroyed with them find the rest alive.
   asio::io_context io;
   asio::executor_work_guard<asio::io_context::executor_type> guard{io.get_executor()};
   tcp::acceptor acceptor;  // on a strand: it is closed from another thread
-  Turns turns;
+  asio::steady_timer pause, sweeper;
+  Turns<ConnectionPtr> turns;
   asio::thread_pool blocking;
   std::vector<std::thread> threads;
 
   bool enter(Connection& connection);
   void leave(Connection& connection);
-  void cancel(bool all);
+  void shut(bool all);
+  void sweep();
   bool drained(int seconds_max);
 
-  asio::awaitable<void> accept_all();
-  asio::awaitable<void> serve(tcp::socket socket);
-  asio::awaitable<Ending> converse(Connection& connection);
-  asio::awaitable<void> linger(Connection& connection);
-  asio::awaitable<boost::system::error_code> read(Connection& connection,
-                                                  http::request_parser<http::string_body>& parser);
-  asio::awaitable<HttpResponse> answer(HttpRequest request);
-  asio::awaitable<HttpResponse> answer_in_turn(const HttpRequest& request);
+  void accept();
+  void accepted();
+  void begin(tcp::socket socket);
   void work();
-  asio::awaitable<HttpResponse> later(const HttpRequest& request);
+  void rouse();
+  void answer_turns();
   HttpResponse handle(const HttpRequest& request) const;
   HttpResponse unforeseen() const;
-  HttpResponse refuse(const boost::system::error_code& error) const;
+  HttpResponse refuse(const error_code& error) const;
   HttpResponse overloaded(std::string_view message) const;
 };
+
+// One client. One thing at a time happens to it: a read, the turn of its request, a write. Whatever
+// thread ends one begins the next, and what is not begun keeps nobody: without an owner it closes.
+// Another thread may only look at `busy` and `deadline` and shut the socket, under State::mutex.
+class HttpServer::State::Connection final : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(State& server, tcp::socket socket) : server_(server), socket_(std::move(socket)) {}
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  bool admitted = false;           // counts towards connections_max
+  std::atomic<bool> busy{false};   // from a request's last byte in to its answer's last byte out
+  std::atomic<double> deadline{};  // of what it waits for, in seconds of the clock
+  void shut(int how) { ::shutdown(socket_.native_handle(), how); }
+
+  void begin();
+  void go_on();
+  void resume(HttpResponse response);
+  void take_turn(bool in_time);
+
+ private:
+  void expire_in(int seconds) { deadline = seconds_of(Clock::now()) + seconds; }
+  void read();
+  bool parse(error_code& error);
+  bool ask();
+  bool ask_blocking(bool later);
+  void ask_later();
+  bool refuse(const error_code& error);
+  bool answer(HttpResponse response);
+  bool written();
+  void linger();
+
+  State& server_;
+  tcp::socket socket_;
+  beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::string_body>> parser_;  // of a request that has begun
+  bool told_to_continue_ = false;
+  HttpRequest request_;  // while busy, and so the rest
+  bool http10_ = false, keep_alive_ = false, head_only_ = false, lingers_ = false;
+  std::string head_, body_;  // the answer
+};
+
+HttpServer::State::Connection::~Connection() {
+  server_.leave(*this);
+  error_code ignored;
+  socket_.shutdown(tcp::socket::shutdown_send, ignored);
+}
+
+void HttpServer::State::Connection::begin() {
+  expire_in(admitted ? kIdleSecondsMax : kLingerSecondsMax);
+  read();
+}
+
+void HttpServer::State::Connection::read() {
+  const bool in_body = parser_ && parser_->is_header_done();
+  socket_.async_read_some(buffer_.prepare(in_body ? kBodyReadBytes : kReadBytes),
+                          [self = shared_from_this()](const error_code& error, std::size_t got) {
+                            if (error || self->server_.stopping) return;
+                            self->buffer_.commit(got);
+                            self->go_on();
+                          });
+}
+
+// Takes requests from the buffer until one waits for more of it, for its turn or for the client.
+void HttpServer::State::Connection::go_on() {
+  try {
+    while (true) {
+      error_code error;
+      if (!parse(error)) return read();
+      if (!(error || !admitted ? refuse(error) : ask())) return;
+    }
+  } catch (const std::exception&) {  // out of memory, most likely: nothing is left to say
+  }
+}
+
+// Idle until the first byte, then the whole request within its own limit: a slow sender is cut off.
+// False: more must come.
+bool HttpServer::State::Connection::parse(error_code& error) {
+  if (buffer_.size() == 0) return false;
+  if (!parser_) {
+    parser_.emplace();
+    parser_->eager(true);
+    parser_->header_limit(kHeaderBytesMax);
+    parser_->body_limit(static_cast<std::uint64_t>(server_.limits.body_bytes_max));
+    told_to_continue_ = false;
+    if (admitted) expire_in(server_.limits.request_seconds_max);
+  }
+  buffer_.consume(parser_->put(buffer_.data(), error));
+  if (error == http::error::need_more) error.clear();
+  if (error || parser_->is_done()) return true;
+  if (!admitted) return parser_->is_header_done();
+  if (!told_to_continue_ && wants_continue(*parser_)) {
+    told_to_continue_ = true;
+    error_code unsent;  // shows at the next read
+    socket_.write_some(asio::buffer(std::string_view("HTTP/1.1 100 Continue\r\n\r\n")), unsent);
+  }
+  return false;
+}
+
+// Like answer(), or false when the answer comes later.
+bool HttpServer::State::Connection::ask() {
+  busy = true;
+  deadline = std::numeric_limits<double>::infinity();
+  http10_ = parser_->get().version() == 10;
+  keep_alive_ = parser_->get().keep_alive();
+  head_only_ = parser_->get().method() == http::verb::head;
+  request_ = to_request(parser_->release());
+  parser_.reset();
+  const HttpWay way = server_.callbacks.way(request_);
+  if (way == HttpWay::kAtOnce) return answer(server_.handle(request_));
+  if (way != HttpWay::kInTurn) return ask_blocking(way == HttpWay::kLater);
+  server_.rouse();
+  server_.turns.come(shared_from_this(), seconds_of(request_.received));
+  if (server_.turns.waiting() > static_cast<std::size_t>(server_.awake))
+    asio::post(server_.io, [] {});  // wakes another thread
+  return false;
+}
+
+bool HttpServer::State::Connection::ask_blocking(bool later) {
+  if (server_.waiting.fetch_add(1) >= server_.limits.waiting_max) {
+    --server_.waiting;
+    return answer(server_.overloaded("too many requests are waiting; try again"));
+  }
+  if (later) {
+    ask_later();
+    return false;
+  }
+  asio::post(server_.blocking, [self = shared_from_this()] {
+    HttpResponse response = self->server_.handle(self->request_);
+    --self->server_.waiting;
+    self->resume(std::move(response));
+  });
+  return false;
+}
+
+void HttpServer::State::Connection::ask_later() {
+  // Whoever answers may keep `done` for longer than this connection is to live.
+  const auto owner = std::make_shared<ConnectionPtr>(shared_from_this());
+  const auto done = [owner, &io = server_.io](HttpResponse response) {
+    asio::post(io, [self = std::move(*owner), response = std::move(response)]() mutable {
+      --self->server_.waiting;
+      self->resume(std::move(response));
+    });
+  };
+  try {
+    server_.callbacks.handle_later(request_, done);
+  } catch (...) {
+    done(server_.unforeseen());
+  }
+}
+
+// What was not understood, or not admitted.
+bool HttpServer::State::Connection::refuse(const error_code& error) {
+  busy = true;
+  keep_alive_ = false;
+  lingers_ = true;
+  return answer(server_.refuse(error));
+}
+
+void HttpServer::State::Connection::take_turn(bool in_time) {
+  resume(in_time ? server_.handle(request_)
+                 : server_.overloaded("more is asked than can be answered in time; try again"));
+}
+
+void HttpServer::State::Connection::resume(HttpResponse response) {
+  try {
+    if (answer(std::move(response))) go_on();
+  } catch (const std::exception&) {  // out of memory: it closes
+  }
+}
+
+// Sends what the socket takes at once and leaves the rest to it. True when all is sent and another
+// request may come.
+bool HttpServer::State::Connection::answer(HttpResponse response) {
+  keep_alive_ = keep_alive_ && !server_.stopping;
+  head_ = head_of(response, http10_, keep_alive_);
+  body_ = head_only_ ? std::string() : std::move(response.body);
+  expire_in(server_.limits.request_seconds_max);
+  const std::array<asio::const_buffer, 2> whole{asio::buffer(head_), asio::buffer(body_)};
+  error_code error;
+  const std::size_t sent = socket_.write_some(whole, error);
+  if (error && error != asio::error::would_block) return false;
+  if (sent == head_.size() + body_.size()) return written();
+  beast::buffers_suffix rest(whole);
+  rest.consume(sent);
+  asio::async_write(socket_, rest,
+                    [self = shared_from_this()](const error_code& failed, std::size_t) {
+                      if (!failed && self->written()) self->go_on();
+                    });
+  return false;
+}
+
+bool HttpServer::State::Connection::written() {
+  // An idle connection holds little.
+  request_ = {};
+  body_ = {};
+  if (buffer_.size() == 0 && buffer_.capacity() > kReadBytes) buffer_ = {};
+  busy = false;
+  if (lingers_ && !server_.stopping) {
+    error_code ignored;
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    expire_in(kLingerSecondsMax);
+    linger();
+  } else if (keep_alive_ && !server_.stopping) {
+    expire_in(kIdleSecondsMax);
+    return true;
+  }
+  return false;
+}
+
+// A client that is still sending would lose our answer to a reset: what it sends is thrown away
+// until it has seen the end.
+void HttpServer::State::Connection::linger() {
+  buffer_.clear();
+  socket_.async_read_some(buffer_.prepare(kReadBytes),
+                          [self = shared_from_this()](const error_code& error, std::size_t) {
+                            if (!error && !self->server_.stopping) self->linger();
+                          });
+}
 
 // False when the connection is not to be served at all.
 bool HttpServer::State::enter(Connection& connection) {
@@ -200,69 +357,68 @@ void HttpServer::State::leave(Connection& connection) {
   changed.notify_all();
 }
 
-// Ends what connections wait for, of those that are answering only if `all`.
-void HttpServer::State::cancel(bool all) {
+// Ends what connections wait for, of those that are busy only if `all`.
+void HttpServer::State::shut(bool all) {
   std::lock_guard lock(mutex);
   for (Connection* connection : connections) {
-    asio::post(connection->stream.get_executor(), [this, connection, all] {
-      std::lock_guard inner(mutex);
-      if (connections.count(connection) == 0) return;
-      if (all || !connection->answering) connection->stream.cancel();
-    });
+    if (all || !connection->busy) connection->shut(all ? SHUT_RDWR : SHUT_RD);
   }
+}
+
+// Ends, now and then, what took too long.
+void HttpServer::State::sweep() {
+  {
+    std::lock_guard lock(mutex);
+    const double now_s = seconds_of(Clock::now());
+    for (Connection* connection : connections) {
+      if (connection->deadline < now_s) connection->shut(SHUT_RDWR);
+    }
+  }
+  sweeper.expires_after(std::chrono::milliseconds(kSweepMs));
+  sweeper.async_wait([this](const error_code& error) {
+    if (!error && !stopping) sweep();
+  });
 }
 
 bool HttpServer::State::drained(int seconds_max) {
   std::unique_lock lock(mutex);
-  return changed.wait_for(lock, seconds(seconds_max), [&] { return connections.empty(); });
+  return changed.wait_for(lock, std::chrono::seconds(seconds_max),
+                          [&] { return connections.empty(); });
 }
 
-asio::awaitable<void> HttpServer::State::accept_all() {
-  while (!stopping) {
-    boost::system::error_code error;
-    tcp::socket socket(asio::make_strand(io));
-    co_await acceptor.async_accept(socket, asio::redirect_error(asio::use_awaitable, error));
-    if (stopping) break;
-    if (!error) {
-      try {
-        socket.set_option(tcp::no_delay(true), error);
-        auto executor = socket.get_executor();
-        asio::co_spawn(executor, serve(std::move(socket)), asio::detached);
-        continue;
-      } catch (const std::exception&) {  // out of memory: this client is dropped
-      }
+void HttpServer::State::accept() {
+  acceptor.async_wait(tcp::acceptor::wait_read, [this](const error_code& error) {
+    if (!error && !stopping) accepted();
+  });
+}
+
+// Many at a time: each round of accepting stands in line behind all that was read meanwhile.
+void HttpServer::State::accepted() {
+  error_code error;
+  for (int i = 0; i < kAcceptsAtOnce && !error; ++i) {
+    tcp::socket socket = acceptor.accept(io, error);
+    if (error) break;
+    try {
+      begin(std::move(socket));
+    } catch (const std::exception&) {  // out of memory: this client is dropped
+      error = asio::error::no_memory;
     }
-    // Out of descriptors or memory, most likely: let some go.
-    asio::steady_timer pause(acceptor.get_executor(), std::chrono::milliseconds(50));
-    co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
   }
+  if (!error || error == asio::error::would_block || error == asio::error::connection_aborted)
+    return accept();
+  // Out of descriptors or memory, most likely: let some go.
+  pause.expires_after(std::chrono::milliseconds(kAcceptPauseMs));
+  pause.async_wait([this](const error_code&) {
+    if (!stopping) accept();
+  });
 }
 
-asio::awaitable<void> HttpServer::State::serve(tcp::socket socket) {
-  Connection connection(std::move(socket));
-  try {
-    if (enter(connection)) {
-      const Ending ending = co_await converse(connection);
-      if (ending == Ending::kLinger) co_await linger(connection);
-    }
-  } catch (const std::exception&) {  // a broken connection: nothing is left to say
-  }
-  boost::system::error_code ignored;
-  connection.stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
-  leave(connection);
-}
-
-// A client that is still sending would lose our answer to a reset: what it sends is thrown away
-// until it has seen the end.
-asio::awaitable<void> HttpServer::State::linger(Connection& connection) {
-  boost::system::error_code error;
-  connection.stream.socket().shutdown(tcp::socket::shutdown_send, error);
-  connection.stream.expires_after(seconds(kLingerSecondsMax));
-  connection.buffer.clear();
-  while (!error && !stopping) {
-    co_await connection.stream.async_read_some(connection.buffer.prepare(kReadBytes),
-                                               asio::redirect_error(asio::use_awaitable, error));
-  }
+void HttpServer::State::begin(tcp::socket socket) {
+  error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  socket.non_blocking(true);
+  const auto connection = std::make_shared<Connection>(*this, std::move(socket));
+  if (enter(*connection)) connection->begin();
 }
 
 HttpResponse HttpServer::State::handle(const HttpRequest& request) const {
@@ -280,8 +436,16 @@ HttpResponse HttpServer::State::unforeseen() const {
   } catch (const std::bad_alloc&) {
     return callbacks.failed(503, "out of memory; try again, or ask for less");
   } catch (const std::exception&) {
-    return callbacks.failed(500, "this request failed in a way that was not foreseen");
+    return callbacks.failed(500, kUnforeseen);
   }
+}
+
+HttpResponse HttpServer::State::refuse(const error_code& error) const {
+  if (error == http::error::body_limit)
+    return callbacks.failed(413, "the body is larger than server.body_bytes_max");
+  if (error == http::error::header_limit) return callbacks.failed(431, "the headers are too large");
+  if (error) return callbacks.failed(400, "this is not HTTP/1.1: " + error.message());
+  return callbacks.failed(503, "too many connections; see server.connections_max");
 }
 
 HttpResponse HttpServer::State::overloaded(std::string_view message) const {
@@ -290,171 +454,38 @@ HttpResponse HttpServer::State::overloaded(std::string_view message) const {
   return refused;
 }
 
-// Waits in the queue of turns while work() goes on reading.
-asio::awaitable<HttpResponse> HttpServer::State::answer_in_turn(const HttpRequest& request) {
-  HttpResponse response;
-  const auto ask = [&](auto handler) {
-    auto resume = std::make_shared<decltype(handler)>(std::move(handler));
-    const auto executor = asio::get_associated_executor(*resume);
-    const auto go_on = [resume, executor] { asio::post(executor, [resume] { (*resume)(); }); };
-    const bool waits = turns.ask([this, &request, &response, go_on] {
-      response = handle(request);
-      go_on();
-    });
-    if (!waits) {
-      response = overloaded("more is asked than can be answered in time; try again");
-      go_on();
-    } else if (turns.waiting() > static_cast<std::size_t>(awake)) {
-      asio::post(io, [] {});  // wakes another thread
-    }
-  };
-  co_await asio::async_initiate<decltype(asio::use_awaitable), void()>(ask, asio::use_awaitable);
-  co_return response;
-}
-
-// A thread: reads and writes first, then answers whose turn it is. Each has the other's time where
-// that has nothing to do, and else its share, so that under overload requests are still read, to be
-// refused, and the probes of /healthz with them, but answering keeps most of the time.
+// A thread: reads first, then answers whose turn it is. Each has the other's time where that has
+// nothing to do, and else its share, so that under overload requests are still read, and the probes
+// of /healthz with them, but answering keeps most of the time.
 void HttpServer::State::work() {
-  using std::chrono::steady_clock;
   while (!io.stopped()) {
-    const auto begin = steady_clock::now();
-    while (io.poll_one() > 0 && steady_clock::now() - begin < std::chrono::microseconds(kReadUs)) {
+    const auto until = Clock::now() + std::chrono::microseconds(kReadUs);
+    while (io.poll_one() > 0 && Clock::now() < until) {
     }
-    auto now = steady_clock::now();
-    const auto until = now + std::chrono::microseconds(kAnswerUs);
-    bool answered = false;
-    while (now < until) {
-      const Turns::Job job = turns.take();
-      if (!job) break;
-      answered = true;
-      job();
-      const auto end = steady_clock::now();
-      turns.took(std::chrono::duration<double>(end - now).count());
-      now = end;
+    if (turns.waiting() > 0) {
+      answer_turns();
+      continue;
     }
-    if (answered) continue;
+    t_dozes = true;
     --awake;
     if (turns.waiting() == 0) io.run_one();
-    ++awake;
+    rouse();
   }
 }
 
-// The answer comes back to the connection's own strand, whichever thread gives it.
-asio::awaitable<HttpResponse> HttpServer::State::later(const HttpRequest& request) {
-  const auto start = [&](auto handler) {
-    using Handler = decltype(handler);
-    struct Asked {
-      explicit Asked(Handler&& h) : handler(std::move(h)), work(asio::make_work_guard(handler)) {}
-      Handler handler;
-      asio::executor_work_guard<asio::associated_executor_t<Handler>> work;
-    };
-    auto asked = std::make_shared<Asked>(std::move(handler));
-    const auto done = [asked](HttpResponse response) {
-      asio::post(asked->work.get_executor(), [asked, response = std::move(response)]() mutable {
-        std::move(asked->handler)(std::move(response));
-      });
-    };
-    try {
-      callbacks.handle_later(request, done);
-    } catch (...) {
-      done(unforeseen());
-    }
-  };
-  return asio::async_initiate<const asio::use_awaitable_t<>, void(HttpResponse)>(
-      start, asio::use_awaitable);
+// What reads a request in its sleep, so to speak, is there to answer it.
+void HttpServer::State::rouse() {
+  if (std::exchange(t_dozes, false)) ++awake;
 }
 
-asio::awaitable<HttpResponse> HttpServer::State::answer(HttpRequest request) {
-  const HttpWay way = callbacks.way(request);
-  if (way == HttpWay::kAtOnce) co_return handle(request);
-  if (way == HttpWay::kInTurn) co_return co_await answer_in_turn(request);
-  struct Place {
-    std::atomic<int>& count;
-    const int before = count.fetch_add(1);
-    ~Place() { --count; }
-  };
-  const Place place{waiting};
-  if (place.before >= limits.waiting_max)
-    co_return overloaded("too many requests are waiting; try again");
-  if (way == HttpWay::kLater) co_return co_await later(request);
-  co_return co_await asio::co_spawn(
-      blocking, [&]() -> asio::awaitable<HttpResponse> { co_return handle(request); },
-      asio::use_awaitable);
-}
-
-// Idle until the first byte, then the whole request within its own limit: a slow sender is cut off.
-asio::awaitable<boost::system::error_code> HttpServer::State::read(
-    Connection& connection, http::request_parser<http::string_body>& parser) {
-  boost::system::error_code error;
-  auto token = asio::redirect_error(asio::use_awaitable, error);
-  beast::tcp_stream& stream = connection.stream;
-  parser.header_limit(kHeaderBytesMax);
-  parser.body_limit(static_cast<std::uint64_t>(limits.body_bytes_max));
-  if (connection.buffer.size() == 0) {
-    stream.expires_after(seconds(connection.admitted ? kIdleSecondsMax : kLingerSecondsMax));
-    const std::size_t got =
-        co_await stream.async_read_some(connection.buffer.prepare(kReadBytes), token);
-    if (error) co_return error;
-    connection.buffer.commit(got);
+void HttpServer::State::answer_turns() {
+  auto now = Clock::now();
+  const auto until = now + std::chrono::microseconds(kAnswerUs);
+  for (; now < until; now = Clock::now()) {
+    const auto turn = turns.take(seconds_of(now));
+    if (!turn) return;
+    turn->who->take_turn(turn->in_time);
   }
-  if (stopping) co_return asio::error::operation_aborted;
-  stream.expires_after(
-      seconds(connection.admitted ? limits.request_seconds_max : kLingerSecondsMax));
-  co_await http::async_read_header(stream, connection.buffer, parser, token);
-  if (error || !connection.admitted) co_return error;
-  if (wants_continue(parser)) {
-    co_await asio::async_write(
-        stream, asio::buffer(std::string_view("HTTP/1.1 100 Continue\r\n\r\n")), token);
-    if (error) co_return error;
-  }
-  co_await http::async_read(stream, connection.buffer, parser, token);
-  co_return error;
-}
-
-// What was not understood, or not admitted.
-HttpResponse HttpServer::State::refuse(const boost::system::error_code& error) const {
-  if (error == http::error::body_limit)
-    return callbacks.failed(413, "the body is larger than server.body_bytes_max");
-  if (error == http::error::header_limit) return callbacks.failed(431, "the headers are too large");
-  if (error) return callbacks.failed(400, "this is not HTTP/1.1: " + error.message());
-  return callbacks.failed(503, "too many connections; see server.connections_max");
-}
-
-asio::awaitable<Ending> HttpServer::State::converse(Connection& connection) {
-  static const auto& http_errors = make_error_code(http::error::end_of_stream).category();
-  while (!stopping) {
-    http::request_parser<http::string_body> parser;
-    boost::system::error_code error = co_await read(connection, parser);
-    const bool gone = error == http::error::end_of_stream || error == http::error::partial_message;
-    if (gone || (error && error.category() != http_errors)) co_return Ending::kClosed;
-    connection.answering = true;
-    const bool understood = !error && connection.admitted;
-    bool keep_alive = understood && parser.get().keep_alive();
-    const bool head = understood && parser.get().method() == http::verb::head;
-    const unsigned version = understood ? parser.get().version() : 11;
-    HttpResponse response;
-    if (understood) {
-      response = co_await answer(to_request(parser.release()));
-    } else {
-      response = refuse(error);
-    }
-    keep_alive = keep_alive && !stopping;
-    Reply reply = to_reply(std::move(response), version, keep_alive, head);
-    connection.stream.expires_after(seconds(limits.request_seconds_max));
-    http::response_serializer<http::string_body> serializer(reply);
-    auto token = asio::redirect_error(asio::use_awaitable, error);
-    if (head) {
-      co_await http::async_write_header(connection.stream, serializer, token);
-    } else {
-      co_await http::async_write(connection.stream, serializer, token);
-    }
-    connection.answering = false;
-    if (error) co_return Ending::kClosed;
-    if (!understood) co_return Ending::kLinger;
-    if (!keep_alive) co_return Ending::kClosed;
-  }
-  co_return Ending::kClosed;
 }
 
 HttpServer::HttpServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -467,7 +498,7 @@ HttpServer::~HttpServer() {
 Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& host, int port,
                                                       int threads, const HttpLimits& limits,
                                                       Callbacks callbacks) {
-  boost::system::error_code error;
+  error_code error;
   const auto address = asio::ip::make_address(host, error);
   if (error)
     return Error{Code::kInvalid,
@@ -479,6 +510,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& host, i
   if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (!error) acceptor.non_blocking(true, error);
   if (error == asio::error::address_in_use) {
     return Error{Code::kUnavailable,
                  "port " + std::to_string(port) + " on " + host +
@@ -489,7 +521,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& host, i
                  "cannot listen on " + host + ":" + std::to_string(port) + ": " + error.message()};
   }
   state->port = acceptor.local_endpoint().port();
-  asio::co_spawn(acceptor.get_executor(), state->accept_all(), asio::detached);
+  state->accept();
+  state->sweep();
   for (int i = 0; i < threads; ++i) {
     state->threads.emplace_back([s = state.get()] { s->work(); });
   }
@@ -502,12 +535,12 @@ void HttpServer::stop() {
   State& state = *state_;
   if (state.stopping.exchange(true)) return;
   asio::post(state.acceptor.get_executor(), [&state] {
-    boost::system::error_code ignored;
+    error_code ignored;
     state.acceptor.close(ignored);
   });
-  state.cancel(false);
+  state.shut(false);
   if (!state.drained(kDrainSecondsMax)) {
-    state.cancel(true);
+    state.shut(true);
     state.drained(1);
   }
   state.blocking.stop();  // what still waits for a thread is dropped

@@ -1,11 +1,6 @@
 #include "server/http.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -13,69 +8,26 @@
 #include <stdexcept>
 #include <thread>
 
+#include "server/http_testing.h"
+
 namespace vitrine {
 namespace {
 
 constexpr HttpLimits kLimits{
     .body_bytes_max = 10'000, .request_seconds_max = 5, .connections_max = 1000};
 
-class Client {
- public:
-  explicit Client(int port) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
-    const timeval limit{20, 0};
-    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    connected_ = connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-  }
-  ~Client() { close(fd_); }
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
-
-  bool connected() const { return connected_; }
-  bool send_all(const std::string& bytes) const {
-    for (std::size_t sent = 0; sent < bytes.size();) {
-      const ssize_t n = send(fd_, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
-      if (n <= 0) return false;
-      sent += static_cast<std::size_t>(n);
-    }
-    return true;
-  }
-  // Until `end` was read; all that came when the server closed first.
-  std::string read_until(const std::string& end) {
-    char buffer[4096];
-    while (got_.find(end) == std::string::npos) {
-      const ssize_t n = recv(fd_, buffer, sizeof buffer, 0);
-      if (n <= 0) break;
-      got_.append(buffer, static_cast<std::size_t>(n));
-    }
-    const std::size_t at = got_.find(end);
-    const std::string text = got_.substr(0, at == std::string::npos ? at : at + end.size());
-    got_.erase(0, text.size());
-    return text;
-  }
-  std::string read_all() { return read_until(std::string(1, '\0')); }
-
- private:
-  int fd_;
-  bool connected_ = false;
-  std::string got_;
-};
-
-std::string get(const std::string& target, const std::string& headers = "") {
-  return "GET " + target + " HTTP/1.1\r\nHost: x\r\n" + headers + "\r\n";
-}
-std::string post(const std::string& target, const std::string& body,
-                 const std::string& headers = "") {
-  return "POST " + target + " HTTP/1.1\r\nHost: x\r\n" + headers +
-         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
-}
-
-// Closed until it is opened; counts who came.
+// Closed until it is opened; counts who came. Has threads for what is done elsewhere.
 class Door {
  public:
+  void elsewhere(std::function<void()> job) {
+    std::lock_guard lock(mutex_);
+    threads_.emplace_back(std::move(job));
+  }
+  void wait_for_all() {
+    std::lock_guard lock(mutex_);
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+  }
   void come() {
     std::lock_guard lock(mutex_);
     ++came_;
@@ -101,6 +53,7 @@ class Door {
   std::condition_variable changed_;
   int came_ = 0;
   bool open_ = false;
+  std::vector<std::thread> threads_;
 };
 
 // Answers the path and the size of the body, then "END". /wait blocks behind the door.
@@ -110,8 +63,8 @@ std::unique_ptr<HttpServer> start(Door& door, const HttpLimits& limits = kLimits
     if (r.path == "/later") return HttpWay::kLater;
     return r.path == "/wait" || r.path == "/break" ? HttpWay::kBlocking : HttpWay::kInTurn;
   };
-  callbacks.handle_later = [](const HttpRequest& r, const auto& done) {
-    std::thread([body = r.body, done] { done({200, "", "later " + body + " END", {}}); }).detach();
+  callbacks.handle_later = [&door](const HttpRequest& r, const auto& done) {
+    door.elsewhere([body = r.body, done] { done({200, "", "later " + body + " END", {}}); });
   };
   callbacks.handle = [&door](const HttpRequest& request) {
     if (request.path == "/wait") door.pass();
@@ -131,8 +84,6 @@ std::unique_ptr<HttpServer> start(Door& door, const HttpLimits& limits = kLimits
   EXPECT_TRUE(server.ok()) << server.error().message;
   return *std::move(server);
 }
-
-std::string status_of(const std::string& answer) { return answer.substr(0, 12); }
 
 TEST(Http, PipelinedRequestsAreAnsweredInOrder) {
   Door door;
@@ -254,7 +205,7 @@ TEST(Http, WhatBlocksNeitherHoldsUpTheRestNorPilesUp) {
 }
 
 // What is answered in time is answered; the rest is told to come back, and nobody is forgotten.
-TEST(Http, WhoWouldWaitTooLongIsTurnedAwayAtOnce) {
+TEST(Http, WhoWaitedTooLongIsTurnedAway) {
   HttpServer::Callbacks callbacks;
   callbacks.way = [](const HttpRequest& request) {
     return request.path == "/healthz" ? HttpWay::kAtOnce : HttpWay::kInTurn;
@@ -356,6 +307,7 @@ TEST(Http, AnswersThatComeFromElsewhereKeepTheOrderOfAConnection) {
     EXPECT_EQ(status_of(answer), "HTTP/1.1 200");
     EXPECT_TRUE(answer.ends_with("later " + body + " END"));
   }
+  door.wait_for_all();
 }
 
 // Every request that was handled is answered whole, whatever the moment of stopping.
