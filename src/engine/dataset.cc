@@ -15,6 +15,14 @@ namespace {
 
 constexpr std::uint64_t kReportEvery = 16'384;  // records between two looks at the monitor
 
+// A clock that is ahead by up to a day; what is further ahead is for cleaning to drop. Unsigned,
+// for the distance may overflow the signed type.
+bool runs_fast(Timestamp time, Timestamp received) {
+  return received != kNoTime && time > received &&
+         static_cast<std::uint64_t>(time) - static_cast<std::uint64_t>(received) <=
+             static_cast<std::uint64_t>(kDay);
+}
+
 // Folds records into a raw data set.
 class Folder {
  public:
@@ -53,6 +61,8 @@ class Folder {
         const ItemIndex item =
             event_.item.empty() ? kNoItem : out_.vocabulary.add_item(event_.item);
         out_.table.add(event_, record.sequence, user, item);
+        Timestamp& time = out_.table.time.back();
+        if (runs_fast(time, event_.received)) time = event_.received;
         return {};
       }
       case RecordKind::kItem: {

@@ -6,7 +6,8 @@
 // Erasing an item empties its row and keeps its index; erasing a user leaves a hole, the events up
 // to there are not seen, and the same id appearing later is somebody new. Merging gives a session's
 // or a user's events up to there to another user; so does, unless [live] merge_sessions is off, the
-// first event of a session that names its user. A log that has lost old records is folded from the
+// first event of a session that names its user. What happened up to a day after it was heard of
+// happened when it was. A log that has lost old records is folded from the
 // vocabulary that was kept of them, and means what it meant when they were there.
 #pragma once
 

@@ -46,15 +46,9 @@ bool undoes(const Event& event) {
 }
 
 // A time from the future (a wrong clock) would stand behind everything that comes, and move the
-// window of the popular lists: it becomes the time of receipt. Unsigned, for the distance may
-// overflow the signed type.
+// window of the popular lists: it becomes the time of receipt.
 Timestamp believable_time(const Event& event) {
-  const bool known = event.time != kNoTime && event.received != kNoTime;
-  const bool ahead =
-      known && event.time > event.received &&
-      static_cast<std::uint64_t>(event.time) - static_cast<std::uint64_t>(event.received) >
-          static_cast<std::uint64_t>(kDay);
-  return ahead ? event.received : event.time;
+  return event.received == kNoTime ? event.time : std::min(event.time, event.received);
 }
 
 }  // namespace
@@ -266,10 +260,7 @@ Status LiveState::Impl::fold(LiveShard& shard, const PersonKey& key, std::uint64
     const float its = weight(event.type);
     const float before = its < 0 ? interest(*entry, item) : 0;
     shard.persons.insert(*entry, kept);
-    // A clock that runs fast must not make the counters forget what is recent.
-    const Timestamp counted =
-        event.received == kNoTime ? kept.time : std::min(kept.time, event.received);
-    counts.add(item, counted, its < 0 ? interest(*entry, item) - before : its, region);
+    counts.add(item, kept.time, its < 0 ? interest(*entry, item) - before : its, region);
     // A quarter over the limit at most: dropping the oldest one by one would move all others each
     // time.
     if (entry->size > limits.history + limits.history / 4)

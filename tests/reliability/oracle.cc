@@ -16,9 +16,7 @@ bool is_return(const Event& event) {
 }
 
 // What happened more than a day after we heard of it did not.
-Timestamp believable(const Event& event) {
-  return event.time > event.received + kDay ? event.received : event.time;
-}
+Timestamp believable(const Event& event) { return std::min(event.time, event.received); }
 
 template <class T>
 T must(Result<T> result) {
