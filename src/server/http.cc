@@ -120,9 +120,10 @@ struct HttpServer::State {
   HttpResponse overloaded(std::string_view message) const;
 };
 
-// One client. One thing at a time happens to it: a read, the turn of its request, a write. Whatever
-// thread ends one begins the next, and what is not begun keeps nobody: without an owner it closes.
-// Another thread may only look at `busy` and `deadline` and shut the socket, under State::mutex.
+// One client. One thing at a time happens to it: a read, the turn of its request, a write; the
+// thread that ends one begins the next. What goes on owns the connection, so that it closes when
+// nothing does. Other threads may look at `busy` and `deadline` and shut the socket, no more, under
+// State::mutex.
 class HttpServer::State::Connection final : public std::enable_shared_from_this<Connection> {
  public:
   Connection(State& server, tcp::socket socket) : server_(server), socket_(std::move(socket)) {}
@@ -473,7 +474,7 @@ void HttpServer::State::work() {
   }
 }
 
-// What reads a request in its sleep, so to speak, is there to answer it.
+// A thread that was woken to read a request is there to answer it.
 void HttpServer::State::rouse() {
   if (std::exchange(t_dozes, false)) ++awake;
 }
