@@ -23,6 +23,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <set>
+#include <system_error>
 #include <thread>
 
 #include "server/limits.h"
@@ -139,7 +140,7 @@ struct HttpServer::State {
         io(io_threads),
         acceptor(asio::make_strand(io)),
         turns(io_threads, l.queue_ms_max * 1e-3),
-        blocking(kBlockingThreads) {}
+        blocking(0) {}
 
   const HttpLimits limits;
   const Callbacks callbacks;
@@ -159,7 +160,7 @@ struct HttpServer::State {
   asio::executor_work_guard<asio::io_context::executor_type> guard{io.get_executor()};
   tcp::acceptor acceptor;  // on a strand: it is closed from another thread
   Turns turns;
-  asio::thread_pool blocking;
+  asio::thread_pool blocking;  // of threads below
   std::vector<std::thread> threads;
 
   bool enter(Connection& connection);
@@ -490,10 +491,17 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& host, i
   }
   state->port = acceptor.local_endpoint().port();
   asio::co_spawn(acceptor.get_executor(), state->accept_all(), asio::detached);
-  for (int i = 0; i < threads; ++i) {
-    state->threads.emplace_back([s = state.get()] { s->work(); });
+  State* const s = state.get();
+  std::unique_ptr<HttpServer> server(new HttpServer(std::move(state)));
+  try {
+    for (int i = 0; i < threads; ++i) s->threads.emplace_back([s] { s->work(); });
+    for (int i = 0; i < kBlockingThreads; ++i)
+      s->threads.emplace_back([s] { s->blocking.attach(); });
+  } catch (const std::system_error&) {
+    return Error{Code::kExhausted,
+                 "there is no memory, or no process, left for the threads of the server"};
   }
-  return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
+  return server;
 }
 
 int HttpServer::port() const { return state_->port; }
