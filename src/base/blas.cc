@@ -2,10 +2,14 @@
 
 #include <cblas.h>
 #include <lapacke.h>
+#include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
+#include <mutex>
+#include <new>
 #include <vector>
 
 namespace vitrine {
@@ -15,10 +19,38 @@ namespace {
 constexpr std::int64_t kTile = 1024;
 constexpr std::int64_t kLeaf = 256;  // side of a triangle that LAPACK gets
 
-void use_one_thread() {
-  static const bool done = (openblas_set_num_threads(1), true);
-  static_cast<void>(done);
-}
+// A thread inside OpenBLAS. It works there in a buffer that is kept for the next one, and when it
+// cannot get the memory it tries for ever: so we look whether there is room before.
+class Inside {
+ public:
+  Inside() {
+    static const bool done = (openblas_set_num_threads(1), true);
+    static_cast<void>(done);
+    if (const int threads = ++threads_; threads > buffers_.load()) make_room(threads);
+  }
+  ~Inside() { --threads_; }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+
+ private:
+  static constexpr std::size_t kBuffer = (std::size_t{128} << 20) + (1 << 16);
+
+  static void make_room(int threads) {
+    static std::mutex mutex;
+    const std::lock_guard lock(mutex);
+    if (threads <= buffers_.load()) return;
+    void* const room = ::mmap(nullptr, kBuffer, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED) {
+      --threads_;
+      throw std::bad_alloc();
+    }
+    ::munmap(room, kBuffer);
+    buffers_.store(threads);
+  }
+
+  static inline std::atomic<int> threads_{0}, buffers_{0};
+};
 
 int narrow(std::int64_t value) {
   VT_CHECK(value >= 0 && value <= std::numeric_limits<int>::max());
@@ -40,6 +72,7 @@ void multiply(float alpha, MatrixView<const float> a, bool transpose_a, MatrixVi
               bool transpose_b, float beta, MatrixView<float> c) {
   const std::int64_t depth = transpose_a ? a.rows : a.cols;
   if (c.rows == 0 || c.cols == 0) return;
+  const Inside inside;
   cblas_sgemm(CblasRowMajor, flag(transpose_a), flag(transpose_b), narrow(c.rows), narrow(c.cols),
               narrow(depth), alpha, a.data, narrow(std::max<std::int64_t>(1, a.stride)), b.data,
               narrow(std::max<std::int64_t>(1, b.stride)), beta, c.data, narrow(c.stride));
@@ -58,6 +91,7 @@ void syrk_lower(ThreadPool& pool, float alpha, MatrixView<const float> a, bool t
     const std::int64_t rows = std::min(kTile, c.rows - i), cols = std::min(kTile, c.cols - j);
     const MatrixView<float> out = part(c, i, j, rows, cols);
     if (i == j) {
+      const Inside inside;
       cblas_ssyrk(CblasRowMajor, CblasLower, flag(transpose), narrow(rows), narrow(depth), alpha,
                   strip(i, rows).data, narrow(a.stride), beta, out.data, narrow(c.stride));
     } else {
@@ -73,6 +107,7 @@ void solve_lower(ThreadPool& pool, CBLAS_SIDE side, bool transpose, float alpha,
       pool, side == CblasLeft ? b.cols : b.rows, kTile, [&](std::int64_t low, std::int64_t high) {
         const MatrixView<float> strip = side == CblasLeft ? part(b, 0, low, b.rows, high - low)
                                                           : part(b, low, 0, high - low, b.cols);
+        const Inside inside;
         cblas_strsm(CblasRowMajor, side, CblasLower, flag(transpose), CblasNonUnit,
                     narrow(strip.rows), narrow(strip.cols), alpha, lower.data, narrow(lower.stride),
                     strip.data, narrow(strip.stride));
@@ -102,6 +137,7 @@ bool factor(ThreadPool& pool, MatrixView<float> a) {
     syrk_lower(pool, -1, q.below, false, 1, q.lower_right);
     return factor(pool, q.lower_right);
   }
+  const Inside inside;
   if (LAPACKE_spotrf_work(LAPACK_COL_MAJOR, 'U', narrow(a.rows), a.data, narrow(a.stride)) != 0) {
     return false;
   }
@@ -122,6 +158,7 @@ void invert_lower(ThreadPool& pool, MatrixView<float> a) {
     invert_lower(pool, q.lower_right);
     return;
   }
+  const Inside inside;
   const int failed =
       LAPACKE_strtri_work(LAPACK_COL_MAJOR, 'U', 'N', narrow(a.rows), a.data, narrow(a.stride));
   VT_CHECK(failed == 0);
@@ -134,6 +171,7 @@ void square_lower(ThreadPool& pool, MatrixView<float> a) {
     square_lower(pool, q.upper_left);
     syrk_lower(pool, 1, q.below, true, 1, q.upper_left);
     parallel_for(pool, q.below.cols, kTile, [&](std::int64_t low, std::int64_t high) {
+      const Inside inside;
       cblas_strmm(CblasRowMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit,
                   narrow(q.below.rows), narrow(high - low), 1, q.lower_right.data, narrow(a.stride),
                   q.below.data + low, narrow(a.stride));
@@ -141,6 +179,7 @@ void square_lower(ThreadPool& pool, MatrixView<float> a) {
     square_lower(pool, q.lower_right);
     return;
   }
+  const Inside inside;
   LAPACKE_slauum_work(LAPACK_COL_MAJOR, 'U', narrow(a.rows), a.data, narrow(a.stride));
 }
 
@@ -154,7 +193,6 @@ void gemm(ThreadPool& pool, float alpha, MatrixView<const float> a, bool transpo
           MatrixView<const float> b, bool transpose_b, float beta, MatrixView<float> c) {
   VT_CHECK((transpose_a ? a.cols : a.rows) == c.rows && (transpose_b ? b.rows : b.cols) == c.cols);
   VT_CHECK((transpose_a ? a.rows : a.cols) == (transpose_b ? b.cols : b.rows));
-  use_one_thread();
   const std::int64_t across = blocks_of(c.cols, kTile);
   pool.run(blocks_of(c.rows, kTile) * across, [&](std::int64_t tile) {
     const std::int64_t i = tile / across * kTile, j = tile % across * kTile;
@@ -168,7 +206,6 @@ void gemm(ThreadPool& pool, float alpha, MatrixView<const float> a, bool transpo
 void syrk(ThreadPool& pool, float alpha, MatrixView<const float> a, float beta,
           MatrixView<float> c) {
   VT_CHECK(a.cols == c.rows && c.rows == c.cols);
-  use_one_thread();
   syrk_lower(pool, alpha, a, true, beta, c);
   fill_upper(pool, c);
 }
@@ -188,7 +225,6 @@ void fill_upper(ThreadPool& pool, MatrixView<float> a) {
 
 Status invert_spd(ThreadPool& pool, MatrixView<float> a) {
   VT_CHECK(a.rows == a.cols);
-  use_one_thread();
   if (a.rows == 0) return {};
   if (!factor(pool, a)) return not_positive_definite();
   invert_lower(pool, a);
@@ -199,7 +235,6 @@ Status invert_spd(ThreadPool& pool, MatrixView<float> a) {
 
 Status solve_spd(MatrixView<float> a, MatrixView<float> b) {
   VT_CHECK(a.rows == a.cols && b.rows == a.rows);
-  use_one_thread();
   if (a.rows == 0 || b.cols == 0) return {};
   ThreadPool here(1);
   if (!factor(here, a)) return not_positive_definite();
@@ -210,7 +245,6 @@ Status solve_spd(MatrixView<float> a, MatrixView<float> b) {
 
 Status eigenvectors(MatrixView<float> a) {
   VT_CHECK(a.rows == a.cols);
-  use_one_thread();
   const auto n = static_cast<std::size_t>(a.rows);
   std::vector<double> square(n * n), values(n);
   for (std::size_t i = 0; i < n; ++i) {
@@ -221,6 +255,7 @@ Status eigenvectors(MatrixView<float> a) {
     }
   }
   if (n == 0) return {};
+  const Inside inside;
   // The columns of a column-major matrix are the rows of ours.
   if (LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', narrow(a.rows), square.data(), narrow(a.rows),
                      values.data()) != 0) {
@@ -237,7 +272,7 @@ Status eigenvectors(MatrixView<float> a) {
 // times orthonormal rows.
 void orthonormalize(MatrixView<float> a, MatrixView<float> triangle) {
   VT_CHECK(a.rows >= a.cols);
-  use_one_thread();
+  const Inside inside;
   const int rows = narrow(a.cols), cols = narrow(a.rows);
   if (rows > 0) {
     const int stride = narrow(a.stride);
@@ -266,8 +301,8 @@ Status small_svd(MatrixView<float> a, MatrixView<float> u, std::span<float> valu
   VT_CHECK(a.rows == a.cols && static_cast<std::int64_t>(values.size()) == a.rows);
   VT_CHECK(u.rows == a.rows && u.cols == a.rows);
   VT_CHECK(v_transposed.rows == a.rows && v_transposed.cols == a.rows);
-  use_one_thread();
   if (a.rows == 0) return {};
+  const Inside inside;
   const int n = narrow(a.rows);
   std::vector<int> integers(values.size() * 8);
   std::vector<float> work(1);

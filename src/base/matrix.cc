@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include "base/result.h"
 
@@ -12,7 +13,7 @@ Matrix::Matrix(std::int64_t rows, std::int64_t cols)
   VT_CHECK(rows >= 0 && cols >= 0);
   if (bytes() == 0) return;
   auto* p = static_cast<float*>(std::aligned_alloc(64, bytes()));
-  VT_CHECK(p != nullptr);
+  if (p == nullptr) throw std::bad_alloc();
   std::memset(p, 0, bytes());
   data_.reset(p);
 }

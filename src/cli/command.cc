@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <exception>
 #include <new>
+#include <system_error>
 #include <thread>
 
 #include "base/json.h"
@@ -89,6 +90,10 @@ Status run_session(const Command& command, const CommonFlags& flags) {
     VT_TRY(command.run(*session));
   } catch (const std::bad_alloc&) {
     return Error{Code::kExhausted, "out of memory"};
+  } catch (const std::system_error& error) {
+    if (error.code() != std::errc::resource_unavailable_try_again)
+      return Error{Code::kInternal, error.what()};
+    return Error{Code::kExhausted, "there is no memory, or no process, left for another thread"};
   } catch (const std::exception& error) {
     return Error{Code::kInternal, error.what()};
   }

@@ -1,6 +1,8 @@
 #include "engine/slate_stream.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <utility>
 
 #include "engine/diag.h"
@@ -91,10 +93,13 @@ void SlateStream::write(const std::deque<std::string>& lines) {
   failing_ = true;
 }
 
-// Names are times, so they sort by age: 00001763848123456.jsonl.
+// Names are times, so they sort by age: 00001763848123456.jsonl. They rise even when the clock was
+// set back, or the newest would be removed as the oldest.
 Status SlateStream::open_file() {
   VT_TRY(files_.make_folder(folder_));
-  std::string name = std::to_string(clock_());
+  VT_TRY(const auto names, files_.list(folder_));
+  const Timestamp last = names.empty() ? 0 : std::atoll(names.back().c_str());
+  std::string name = std::to_string(std::max(clock_(), last + 1));
   name.insert(0, name.size() < 17 ? 17 - name.size() : 0, '0');
   VT_TRY(file_, files_.append_to(folder_ + "/" + name + ".jsonl"));
   file_bytes_ = 0;

@@ -68,6 +68,19 @@ TEST(SlateStream, AFullDiskCostsSlatesAndNothingElse) {
   EXPECT_EQ(stream.logged(), 1u);
 }
 
+TEST(SlateStream, AClockThatWasSetBackLosesNothing) {
+  TempFolder folder;
+  std::string expected;
+  for (std::size_t i = 0; i < kSlateFilesMax + 3; ++i) {
+    const TimeOfDay clock = i == 0 ? TimeOfDay([]() -> Timestamp { return 2'000'000'000'000; })
+                                   : TimeOfDay([]() -> Timestamp { return 1'600'000'000'000; });
+    SlateStream stream(unsynced_files(), folder.file("slates"), clock);
+    stream.add(std::to_string(i));
+    if (i >= 3) expected += std::to_string(i) + "\n";
+  }
+  EXPECT_EQ(all_of(folder.file("slates")), expected) << "the oldest files went";
+}
+
 TEST(SlateRecord, IsJsonWhateverTheTextsHold) {
   Answer answer;
   answer.slate_id = "0123456789abcdef";

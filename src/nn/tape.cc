@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 namespace vitrine::nn {
 namespace {
@@ -16,7 +17,7 @@ void Arena::Free::operator()(std::byte* p) const { std::free(p); }
 void Arena::add(std::size_t bytes) {
   const std::size_t size = std::max(kChunk, (bytes + kAlignment - 1) / kAlignment * kAlignment);
   auto* data = static_cast<std::byte*>(std::aligned_alloc(kAlignment, size));
-  VT_CHECK(data != nullptr);
+  if (data == nullptr) throw std::bad_alloc();
   chunks_.push_back({std::unique_ptr<std::byte, Free>(data), size});
   used_ = 0;
 }

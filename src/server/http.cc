@@ -20,6 +20,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -78,7 +79,7 @@ struct HttpServer::State {
         pause(acceptor.get_executor()),
         sweeper(io),
         turns(l.queue_ms_max * 1e-3),
-        blocking(kBlockingThreads) {}
+        blocking(0) {}
 
   const HttpLimits limits;
   const Callbacks callbacks;
@@ -99,7 +100,7 @@ struct HttpServer::State {
   tcp::acceptor acceptor;  // on a strand: it is closed from another thread
   asio::steady_timer pause, sweeper;
   Turns<ConnectionPtr> turns;
-  asio::thread_pool blocking;
+  asio::thread_pool blocking;  // of threads below
   std::vector<std::thread> threads;
 
   bool enter(Connection& connection);
@@ -522,12 +523,19 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& host, i
                  "cannot listen on " + host + ":" + std::to_string(port) + ": " + error.message()};
   }
   state->port = acceptor.local_endpoint().port();
-  state->accept();
-  state->sweep();
-  for (int i = 0; i < threads; ++i) {
-    state->threads.emplace_back([s = state.get()] { s->work(); });
+  State* const s = state.get();
+  std::unique_ptr<HttpServer> server(new HttpServer(std::move(state)));
+  s->accept();
+  s->sweep();
+  try {
+    for (int i = 0; i < threads; ++i) s->threads.emplace_back([s] { s->work(); });
+    for (int i = 0; i < kBlockingThreads; ++i)
+      s->threads.emplace_back([s] { s->blocking.attach(); });
+  } catch (const std::system_error&) {
+    return Error{Code::kExhausted,
+                 "there is no memory, or no process, left for the threads of the server"};
   }
-  return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
+  return server;
 }
 
 int HttpServer::port() const { return state_->port; }

@@ -320,6 +320,7 @@ Status FileEventLog::stage_group(std::size_t records) {
     buffer_.clear();
     batch_.start(next_sequence_, records);
     for (Request* request : group_) stage(*request);
+    window_.reserve(next_sequence_, batch_.ids().size());
     return {};
   } catch (const std::bad_alloc&) {
     return Error{Code::kExhausted, folder_ + ": out of memory; nothing was written"};

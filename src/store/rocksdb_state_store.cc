@@ -93,6 +93,7 @@ rocksdb::Options store_options() {
   options.memtable_whole_key_filtering = true;
   options.memtable_prefix_bloom_size_ratio = 0.05;
   options.max_open_files = 256;
+  options.max_file_opening_threads = 1;  // it ends the program when it cannot have as many
   options.compression = rocksdb::kLZ4Compression;
   options.keep_log_file_num = 1;
   options.info_log_level = rocksdb::WARN_LEVEL;

@@ -59,12 +59,23 @@ void IdWindow::skip_to(std::uint64_t sequence) {
   last_ = sequence - 1;
 }
 
-void IdWindow::set(std::uint64_t sequence, const IdHash& id) {
-  const std::uint64_t position = sequence % capacity_;
-  const std::uint64_t chunk = position / kChunk;
+void IdWindow::make_chunk(std::uint64_t chunk) {
   if (chunk >= chunks_.size()) chunks_.resize(chunk + 1);
   if (!chunks_[chunk])
     chunks_[chunk] = std::make_unique<IdHash[]>(std::min(kChunk, capacity_ - chunk * kChunk));
+}
+
+void IdWindow::reserve(std::uint64_t first_sequence, std::uint64_t count) {
+  if (capacity_ == 0 || count == 0) return;
+  for (std::uint64_t i = 0; i < count; i += kChunk)
+    make_chunk((first_sequence + i) % capacity_ / kChunk);
+  make_chunk((first_sequence + count - 1) % capacity_ / kChunk);
+  while (std::min(used_ + count, capacity_) * 5 > slots_.size() * 3) grow();
+}
+
+void IdWindow::set(std::uint64_t sequence, const IdHash& id) {
+  const std::uint64_t position = sequence % capacity_;
+  make_chunk(position / kChunk);
   IdHash& slot = ring(position);
   if (slot) remove(position, slot);
   slot = id;

@@ -25,6 +25,8 @@ class IdWindow {
   // The ids of records first, first + 1, ... behind everything added before, maybe with a gap; the
   // oldest fall out.
   void add(std::uint64_t first_sequence, std::span<const IdHash> ids);
+  // Takes the memory that adding so many will need.
+  void reserve(std::uint64_t first_sequence, std::uint64_t count);
 
   std::uint64_t size() const { return used_; }  // ids held
   std::uint64_t memory_bytes() const;
@@ -41,6 +43,7 @@ class IdWindow {
   }
   std::uint64_t sequence_at(std::uint64_t position) const;
   void set(std::uint64_t sequence, const IdHash& id);
+  void make_chunk(std::uint64_t chunk);
   void place(std::uint64_t position, const IdHash& id);
   void skip_to(std::uint64_t sequence);
   void remove(std::uint64_t position, const IdHash& id);

@@ -11,11 +11,7 @@
 namespace vitrine {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t kSeeds = 100;
-#else
-constexpr std::uint64_t kSeeds = 1'000;
-#endif
+constexpr std::uint64_t kSeeds = kSanitized ? 100 : 1'000;
 
 // What the shop says on the way (a checkpoint that cannot be used) is part of the story.
 void run(std::uint64_t seed, bool tell) {
