@@ -176,10 +176,11 @@ void HttpServer::State::Connection::begin() {
 }
 
 void HttpServer::State::Connection::read() {
+  if (server_.stopping) return;
   const bool in_body = parser_ && parser_->is_header_done();
   socket_.async_read_some(buffer_.prepare(in_body ? kBodyReadBytes : kReadBytes),
                           [self = shared_from_this()](const error_code& error, std::size_t got) {
-                            if (error || self->server_.stopping) return;
+                            if (error) return;
                             self->buffer_.commit(got);
                             self->go_on();
                           });
@@ -325,7 +326,7 @@ bool HttpServer::State::Connection::written() {
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
     expire_in(kLingerSecondsMax);
     linger();
-  } else if (keep_alive_ && !server_.stopping) {
+  } else if (keep_alive_) {
     expire_in(kIdleSecondsMax);
     return true;
   }
