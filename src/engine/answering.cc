@@ -113,7 +113,7 @@ class Question {
     if (query_.user) person = {*query_.user, {}};
     VT_TRY(history_, pinned_.live->people().history(person));
     VT_TRY(excluded_, pinned_.live->people().unwanted(person));
-    query_.now = state_.clock();
+    query_.now = request_.now == kNoTime ? state_.clock() : request_.now;
     std::uint32_t group = history_.empty() ? 0 : history_.back().group + 1;
     for (const Event& event : request_.history) {
       const auto item = vocabulary.item(event.item);

@@ -141,19 +141,21 @@ double kolmogorov_smirnov(std::vector<float> a, std::vector<float> b) {
   return largest;
 }
 
-Result<ListDrift> list_drift(const Run& run, const Snapshot& before, const Snapshot& after,
-                             const Histories& histories, const Config& config) {
-  VT_TRY(const PlacementOptions* home, config.placement("home"));
+Result<ListDrift> list_drift(const Run& run, const Snapshot& before, const Config& before_config,
+                             const Snapshot& after, const Config& after_config,
+                             const Histories& histories) {
+  VT_TRY(const PlacementOptions* old_home, before_config.placement("home"));
+  VT_TRY(const PlacementOptions* new_home, after_config.placement("home"));
   ListDrift drift;
-  drift.n = std::max(1, metric_cutoff(config.train.metric));
+  drift.n = std::max(1, metric_cutoff(after_config.train.metric));
   const std::vector<std::size_t> rows = sampled_rows(histories);
   const std::vector<Query> queries = queries_of(histories, rows);
   drift.visitors = queries.size();
   if (queries.empty()) return drift;
   Stage stage(run.monitor, "comparing lists", after.models.size() + 1, "models");
   CandidateBlock old_lists, new_lists;
-  lists_of(before, *home, config, queries, drift.n, old_lists);
-  lists_of(after, *home, config, queries, drift.n, new_lists);
+  lists_of(before, *old_home, before_config, queries, drift.n, old_lists);
+  lists_of(after, *new_home, after_config, queries, drift.n, new_lists);
   double sum = 0;
   for (std::size_t q = 0; q < queries.size(); ++q)
     sum += overlap(old_lists.row(q), new_lists.row(q));

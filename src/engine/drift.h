@@ -40,8 +40,9 @@ struct ListDrift {
   std::vector<std::pair<std::string, double>> scores;
 };
 // Up to kDriftVisitors rows of `histories`, spread evenly, at the placement "home". Deterministic.
-// The only error is kCancelled.
-Result<ListDrift> list_drift(const Run& run, const Snapshot& before, const Snapshot& after,
-                             const Histories& histories, const Config& config);
+// Each snapshot answers by its own configuration. The only error is kCancelled.
+Result<ListDrift> list_drift(const Run& run, const Snapshot& before, const Config& before_config,
+                             const Snapshot& after, const Config& after_config,
+                             const Histories& histories);
 
 }  // namespace vitrine

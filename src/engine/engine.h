@@ -63,6 +63,7 @@ struct RecommendRequest {
   // Answer within so long, from now, with the best that is ready then; at most 0: with popularity.
   // Waiting for min_sequence ends then as well, and the answer says so in `degraded`.
   std::optional<double> ms_left;
+  Timestamp now = kNoTime;  // answered as at that time; kNoTime: as now
 };
 
 // A list by what was counted of everybody. Ids of categories as paths ("Home>Kitchen").

@@ -49,6 +49,10 @@ bool read_line(std::string_view text, Shown& shown) {
   for (const Value& item : *items->as_list()) {
     if (item.as_table() != nullptr) shown.items.push_back(text_of(*item.as_table(), "item"));
   }
+  // A later page, or a list that more was asked of than the line says, cannot be asked for again.
+  if (line->find("offset") != nullptr || line->find("narrowed") != nullptr) return false;
+  const auto time = parse_time(shown.time);
+  if (time.ok()) request.now = *time;
   const bool known = request.placement != "popular" && request.placement != "similar" &&
                      request.placement != "together";
   return known && (!request.user.empty() || !request.session.empty());
@@ -93,23 +97,23 @@ struct Tally {
 
 class Replay {
  public:
-  Replay(const EventTypes& types, std::vector<Shown> requests)
-      : types_(types), requests_(std::move(requests)) {}
+  explicit Replay(std::vector<Shown> requests) : requests_(std::move(requests)) {}
 
   const std::vector<Shown>& requests() const { return requests_; }
 
   // Walks the log; `ask` answers once the state holds what it held then.
-  Status walk(const Run& run, const EventLog& log, std::uint64_t known, Live& live,
-              const Engine& engine) {
+  // Events are read by `types`, the candidate's.
+  Status walk(const Run& run, const EventLog& log, const EventTypes& types, std::uint64_t known,
+              Live& live, const Engine& engine) {
     Stage stage(run.monitor, "asking again", requests_.size(), "requests");
     Event event;
     const auto fold = [&](const LogRecord& record) -> Status {
-      if (record.sequence <= known) return live.fold(record, types_, event);
+      if (record.sequence <= known) return live.fold(record, types, event);
       while (next_ < requests_.size() && requests_[next_].sequence < record.sequence) ask(engine);
-      note_click(record, event);
+      note_click(record, types, event);
       Status folded;
       live.apply(record.sequence, record.sequence,
-                 [&](Live::Turn& turn) { folded = turn.record(record, types_, event); });
+                 [&](Live::Turn& turn) { folded = turn.record(record, types, event); });
       VT_TRY(folded);
       return stage.proceed(next_);
     };
@@ -181,9 +185,9 @@ class Replay {
   }
 
   // An event that a replayed list led to; each item of a list counts once.
-  void note_click(const LogRecord& record, Event& event) {
+  void note_click(const LogRecord& record, const EventTypes& types, Event& event) {
     if (record.kind != RecordKind::kEvent || lists_.empty()) return;
-    if (!decode_event(record.payload, types_, event).ok() || event.slate.empty() ||
+    if (!decode_event(record.payload, types, event).ok() || event.slate.empty() ||
         event.type == EventType::kImpression)
       return;
     const auto found = lists_.find(event.slate);
@@ -194,7 +198,6 @@ class Replay {
     sums.clicks_kept += found->second.candidate.count(event.item);
   }
 
-  const EventTypes& types_;
   const std::vector<Shown> requests_;
   std::size_t next_ = 0;
   std::map<std::string, Tally> tallies_;
@@ -216,7 +219,7 @@ Result<ReplayReport> Engine::replay(const Run& run, const Config& candidate,
     return Error{Code::kUnavailable, "old events were dropped this moment; try again"};
   }
   VT_TRY(auto requests, read_slates(state_->files, folder, candidate, first, options.requests));
-  Replay replay(state_->types, std::move(requests));
+  Replay replay(std::move(requests));
 
   VT_TRY(Dataset data, build_dataset(run, *log, types, candidate,
                                      replay.requests().front().sequence, std::move(known)));
@@ -234,7 +237,7 @@ Result<ReplayReport> Engine::replay(const Run& run, const Config& candidate,
   state->live_ready.store(&live);
   state->serve(std::move(trained.snapshot));
   const Engine engine(std::move(state));
-  VT_TRY(replay.walk(run, *log, first, live, engine));
+  VT_TRY(replay.walk(run, *log, engine.state_->types, first, live, engine));
   ReplayReport report = std::move(replay).report();
   for (const auto& [name, kind] : engine.state_->serving()->snapshot->manifest.models)
     report.models.push_back(name);

@@ -64,5 +64,18 @@ TEST(Replay, WithoutSlatesItSaysWhatToDo) {
   EXPECT_NE(report.error().message.find("serve some requests"), std::string::npos);
 }
 
+// What cannot be asked for as it was is left out.
+TEST(Replay, ListsThatMoreWasAskedOfAreLeftOut) {
+  TempFolder folder;
+  const auto engine = shop_that_answered(folder);
+  RecommendRequest narrow = request_of(user_id(1), 5);
+  narrow.categories = {"All>Taste 2"};
+  must(engine->recommend(narrow));
+  engine->flush_slates();
+  TestRun run;
+  const ReplayReport report = must(engine->replay(run.run, engine->config(), {}));
+  EXPECT_EQ(report.placements.at(0).requests, 40u);
+}
+
 }  // namespace
 }  // namespace vitrine

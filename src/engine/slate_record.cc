@@ -12,6 +12,22 @@ void field(JsonWriter& json, std::string_view key, std::string_view text) {
   if (!text.empty()) json.key(key).text(text);
 }
 
+// What was asked with beside that which is recorded.
+std::string narrowing(const RecommendRequest& request) {
+  std::string names;
+  const auto name = [&](bool given, std::string_view field) {
+    if (given) names.append(names.empty() ? "" : " ").append(field);
+  };
+  name(!request.categories.empty(), "categories");
+  name(!request.exclude.empty(), "exclude");
+  name(!request.cart.empty(), "cart");
+  name(!request.history.empty(), "history");
+  name(!request.repeat.empty(), "repeat");
+  name(!request.models.empty(), "models");
+  name(!request.context.empty(), "context");
+  return names;
+}
+
 }  // namespace
 
 std::string slate_record(const Answer& answer, const RecommendRequest& request, Timestamp time) {
@@ -30,6 +46,7 @@ std::string slate_record(const Answer& answer, const RecommendRequest& request, 
   field(json, "policy", "fusion");
   field(json, "variant", "only");
   json.key("n").integer(request.n);
+  field(json, "narrowed", narrowing(request));
   json.key("items").open('[');
   int position = 0;
   for (const AnsweredItem& item : answer.items) {

@@ -354,11 +354,15 @@ Result<std::string> SnapshotFolder::next_name(std::uint64_t sequence) const {
 }
 
 Status SnapshotFolder::prune(int kept) const {
-  VT_TRY(const auto all, names());
+  VT_TRY(auto all, names());
   VT_TRY(const std::string published, current());
-  const std::size_t keep = std::min(all.size(), static_cast<std::size_t>(std::max(kept, 0)));
-  for (std::size_t i = 0; i + keep < all.size(); ++i) {
-    if (all[i] != published) VT_TRY(remove_folder(files_, path(all[i])));
+  std::reverse(all.begin(), all.end());
+  int passed = 0, refused = 0;
+  for (const std::string& name : all) {
+    const auto manifest = load_manifest(files_, path(name));
+    const bool passes = manifest.ok() && manifest->publication.passed;
+    const bool keeps = passes ? ++passed <= kept : ++refused <= 1;
+    if (!keeps && name != published) VT_TRY(remove_folder(files_, path(name)));
   }
   VT_TRY(const auto entries, files_.list(folder_));
   for (const std::string& name : entries) {

@@ -83,7 +83,8 @@ class SnapshotFolder {
   Result<std::string> current() const;             // empty when nothing was published yet
   Status publish(std::string_view name) const;     // kNotFound; atomic and durable
   Result<std::string> next_name(std::uint64_t sequence) const;
-  // Removes all but the newest `kept` and the published one, and what a crash left half-written.
+  // Keeps the newest `kept` that passed the gate, the newest that did not, and the published one.
+  // Removes the others, and what a crash left half-written.
   Status prune(int kept) const;
 
  private:

@@ -142,5 +142,61 @@ TEST(Snapshot, OldOnesAndHalfWrittenOnesGo) {
   EXPECT_EQ(must(engine->snapshots()).size(), 2u);
 }
 
+TEST(Snapshot, RefusedOnesDoNotPushOthersOut) {
+  TempFolder folder;
+  const auto engine = filled_shop(shop_config(folder), OpenMode::kTool);
+  const std::string root = folder.file("shop/snapshots/"), good = engine->status().snapshot;
+  for (const char* name : {"000002-520", "000003-520", "000004-520"}) {
+    std::filesystem::copy(root + good, root + name, std::filesystem::copy_options::recursive);
+    const std::string path = root + name + "/publication.json";
+    std::string text = must(read_file(real_files(), path));
+    const std::size_t at = text.find("true", text.find("\"passed\""));
+    ASSERT_NE(at, std::string::npos) << text;
+    must(write_file_atomically(real_files(), path, text.replace(at, 4, "false")));
+  }
+  TestRun run;
+  const std::string next = must(engine->train(run.run, {true, "", false})).manifest.name;
+  std::vector<std::string> left;
+  for (const Manifest& manifest : must(engine->snapshots())) left.push_back(manifest.name);
+  EXPECT_EQ(left, (std::vector<std::string>{next, "000004-520", good}));
+}
+
+// Publishes a snapshot as soon as anything long is watched.
+class RollBack final : public Monitor {
+ public:
+  RollBack(std::string folder, std::string name)
+      : folder_(std::move(folder)), name_(std::move(name)) {}
+  void begin(std::string_view, std::uint64_t, std::string_view) override {}
+  Verdict advance(std::uint64_t) override {
+    if (!done_) must(SnapshotFolder(real_files(), folder_).publish(name_));
+    done_ = true;
+    return Verdict::kContinue;
+  }
+  void end() override {}
+  void note(std::string_view) override {}
+  Usage usage() override { return {}; }
+  bool done() const { return done_; }
+
+ private:
+  const std::string folder_, name_;
+  bool done_ = false;
+};
+
+TEST(Snapshot, WhatIsPublishedDuringATrainingStays) {
+  TempFolder folder;
+  auto engine = filled_shop(shop_config(folder), OpenMode::kTool);
+  const std::string first = engine->status().snapshot;
+  TestRun run;
+  must(engine->train(run.run, {true, "", false}));
+  RollBack monitor(folder.file("shop/snapshots"), first);
+  const vitrine::Run watched{Random(1), run.pool, monitor};
+  const TrainReport report = must(engine->train(watched, {true, "", false}));
+  EXPECT_TRUE(monitor.done());
+  EXPECT_FALSE(report.published);
+  EXPECT_NE(report.verdict.find(first), std::string::npos) << report.verdict;
+  engine.reset();
+  EXPECT_EQ(open_shop(shop_config(folder), OpenMode::kServe)->status().snapshot, first);
+}
+
 }  // namespace
 }  // namespace vitrine

@@ -43,6 +43,7 @@ class Trainer {
   Trainer(const Run& run, Config config, Dataset data, const Snapshot* champion,
           const TrainRequest& request, const CheckpointFolder& checkpoints)
       : run_(run),
+        served_(config),
         config_(std::move(config)),
         data_(std::move(data)),
         champion_(champion),
@@ -63,7 +64,8 @@ class Trainer {
     gate_.volume = day_volume(data_.histories);
     VT_TRY(fit_everything());
     if (champion_ != nullptr) {
-      VT_TRY(gate_.drift, list_drift(run_, *champion_, *snapshot_, data_.histories, config_));
+      VT_TRY(gate_.drift,
+             list_drift(run_, *champion_, served_, *snapshot_, config_, data_.histories));
     }
     judge();
     return std::move(trained_);
@@ -145,7 +147,7 @@ class Trainer {
       metrics_.set(model.named.name, metrics_table(evaluation));
       fitted.models.push_back(std::move(model.named));
     }
-    VT_TRY(const Evaluation lists, measure_lists(fitted, *split, counts, options));
+    VT_TRY(const Evaluation lists, measure_lists(fitted, config_, *split, counts, options));
     metrics_.set(kLists, metrics_table(lists));
     const MetricValue* metric = lists.find(config_.train.metric);
     if (metric == nullptr) {
@@ -159,10 +161,10 @@ class Trainer {
     return measure_champion(*split, counts, options);
   }
 
-  Result<Evaluation> measure_lists(const Snapshot& snapshot, const Split& split,
-                                   std::span<const std::uint32_t> counts,
+  Result<Evaluation> measure_lists(const Snapshot& snapshot, const Config& config,
+                                   const Split& split, std::span<const std::uint32_t> counts,
                                    const EvaluateOptions& options) {
-    VT_TRY(const PlacementOptions* home, config_.placement(kLists));
+    VT_TRY(const PlacementOptions* home, config.placement(kLists));
     const PlacementSources sources = placement_sources(snapshot, *home);
     return evaluate(run_,
                     pipeline_recommender(std::string(kLists), sources.sources, config_.pipeline,
@@ -175,7 +177,7 @@ class Trainer {
     if (champion_ == nullptr) return {};
     gate_.champion_metric = recorded_metric(champion_->manifest, config_.train.metric);
     if (!unseen(champion_->manifest, split)) return {};
-    VT_TRY(const Evaluation lists, measure_lists(*champion_, split, counts, options));
+    VT_TRY(const Evaluation lists, measure_lists(*champion_, served_, split, counts, options));
     const MetricValue* metric = lists.find(config_.train.metric);
     if (metric == nullptr || lists.cases == 0) return {};
     gate_.champion_metric = measured(*metric);
@@ -230,6 +232,7 @@ class Trainer {
   }
 
   const Run& run_;
+  const Config served_;  // by which the champion answers: without what is chosen here
   Config config_;
   Dataset data_;
   const Snapshot* champion_;

@@ -81,6 +81,7 @@ Result<TrainReport> Engine::State::train(const Run& run, const TrainRequest& req
   VT_TRY(files.make_folder(place));
   const auto lock = FolderLock::take(place, "is training");
   if (!lock.ok()) return lock.error();
+  VT_TRY(const std::string published, snapshots.current());
   auto champion = published_snapshot();
   if (!champion.ok()) {
     run.monitor.note("the published snapshot is not compared with: " + champion.error().message);
@@ -93,16 +94,24 @@ Result<TrainReport> Engine::State::train(const Run& run, const TrainRequest& req
   VT_TRY(Trained trained,
          train_snapshot(run, config, std::move(data), champion->get(), request, checkpoints));
   Manifest& manifest = trained.snapshot->manifest;
+  VT_TRY(const std::string published_now, snapshots.current());
+  if (manifest.publication.passed && published_now != published) {
+    manifest.publication.passed = false;
+    manifest.publication.verdict = "not published: " + published_now +
+                                   " was, while this one was trained; `vitrine snapshot publish` "
+                                   "takes this one all the same";
+  }
   VT_TRY(manifest.name, snapshots.next_name(manifest.sequence));
   manifest.publication.created = clock();
   VT_TRY(Snapshot::save(files, snapshots.path(manifest.name), *trained.snapshot));
   trained.report.manifest = manifest;
+  trained.report.verdict = manifest.publication.verdict;
   trained.report.published = manifest.publication.passed;
   if (manifest.publication.passed) {
     VT_TRY(load_snapshot(manifest.name));  // what cannot be loaded is not published
     VT_TRY(snapshots.publish(manifest.name));
-    VT_TRY(snapshots.prune(config.train.snapshots_kept));
   }
+  VT_TRY(snapshots.prune(config.train.snapshots_kept));
   if (const Status cleared = checkpoints.clear(); !cleared.ok())
     run.monitor.note(cleared.error().message);
   return std::move(trained.report);
