@@ -91,6 +91,14 @@ struct Answer {
   std::string next;  // token of the next page; empty: there is none
 };
 
+// As the shop described it; incomplete: only events mention it so far, nothing but its id is known.
+struct KnownItem : Item {
+  bool incomplete = false;
+};
+struct KnownUser : User {
+  bool incomplete = false;
+};
+
 struct EngineStatus {
   bool ready = false;    // a snapshot is published and the log is replayed
   std::string snapshot;  // name, or empty
@@ -98,9 +106,10 @@ struct EngineStatus {
   std::uint64_t users = 0, items = 0, events = 0, persons_live = 0;
   std::string training;  // "idle", "running", "failed: ..."
   std::uint64_t slates_logged = 0, slates_dropped = 0;
-  std::uint64_t new_items = 0;        // described, unknown to the snapshot
-  std::uint64_t new_items_shown = 0;  // since the start
-  double new_item_seconds = 0;        // mean, until a new item was first in a list
+  std::uint64_t incomplete_items = 0;  // that only events mention
+  std::uint64_t new_items = 0;         // described, unknown to the snapshot
+  std::uint64_t new_items_shown = 0;   // since the start
+  double new_item_seconds = 0;         // mean, until a new item was first in a list
   std::uint64_t memory_bytes = 0;
 };
 
@@ -172,8 +181,9 @@ class Engine {
   // What a session or another user did so far is this user's from the next list on. kNotFound for
   // an unknown user to merge from; a session that did nothing is no error.
   Result<Ack> merge(const Merge& merge);
-  Result<Item> item(std::string_view id) const;
-  Result<User> user(std::string_view id) const;
+  // kNotFound where no event mentions it either.
+  Result<KnownItem> item(std::string_view id) const;
+  Result<KnownUser> user(std::string_view id) const;
   Result<LivePerson> person(std::string_view user) const;
 
   // Asking.
