@@ -116,6 +116,32 @@ std::string checks_text(const std::vector<GateCheck>& checks) {
   return "\n" + table.str();
 }
 
+std::string searches_text(const Table& searches) {
+  if (searches.empty()) return {};
+  std::vector<std::string> headers{"recall@10 under masks"};
+  const auto at = [](const Value& row, std::string_view key) {
+    const auto number = number_at(row.as_table() == nullptr ? Table() : *row.as_table(), key);
+    return number.ok() ? *number : 0;
+  };
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [model, shares] : searches) {
+    rows.push_back({model});
+    if (shares.as_list() == nullptr) continue;
+    for (const Value& share : *shares.as_list()) {
+      if (rows.size() == 1) headers.push_back(fmt::format(">{:.0f} %", 100 * at(share, "allowed")));
+      rows.back().push_back(fmt::format("{:.4f}", at(share, "recall@10")));
+    }
+  }
+  TextTable table(headers);
+  for (auto& row : rows) {
+    row.resize(headers.size());
+    table.row(std::move(row));
+  }
+  return "\n" + table.str() +
+         "Items are searched approximately: of the ten best that a mask allowing so many of them "
+         "leaves, the share found\n";
+}
+
 std::string train_text(const TrainReport& report) {
   std::string text = report.data_says;
   if (!text.empty() && !text.ends_with('\n')) text += "\n";
@@ -126,6 +152,7 @@ std::string train_text(const TrainReport& report) {
     }
     text += "\n" + table.str();
   }
+  text += searches_text(report.manifest.searches);
   text += checks_text(report.manifest.publication.checks);
   text +=
       fmt::format("\n{} snapshot {} ({} events, log up to {}): {}\n",
