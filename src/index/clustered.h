@@ -76,6 +76,8 @@ class ClusteredItems {
     return items_.subspan(offsets_[l], offsets_[l + 1] - offsets_[l]);
   }
   std::size_t bytes() const;  // of memory, mapped or not
+  // What that is, about, for so many vectors by the options' defaults.
+  static std::uint64_t memory_bytes_for(std::uint64_t items, std::int64_t width);
 
  private:
   friend class ClusterBuilder;
