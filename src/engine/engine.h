@@ -21,6 +21,7 @@
 #include "base/run.h"
 #include "data/clean.h"
 #include "data/import.h"
+#include "engine/cascade.h"
 #include "engine/config.h"
 #include "engine/merge.h"
 #include "engine/replay.h"
@@ -210,6 +211,11 @@ class Engine {
                                    const EvaluateOptions& options,
                                    const std::vector<std::string>& models,
                                    const std::string& dump_folder) const;
+  // What each step of a placement's cascade costs in quality and saves in time, on the split.
+  // kInvalid for an unknown placement, or where no model of it is configured.
+  Result<CascadeTable> evaluate_cascade(const Run& run, const SplitOptions& split,
+                                        const EvaluateOptions& options,
+                                        std::string_view placement) const;
   // Searches settings of [models.*] (or `models`) on a validation split inside the training part of
   // the configured split; what that holds out is not touched.
   Result<TuneReport> tune(const Run& run, const TuneOptions& options,
