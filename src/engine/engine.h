@@ -23,6 +23,7 @@
 #include "data/import.h"
 #include "engine/cascade.h"
 #include "engine/config.h"
+#include "engine/consistency.h"
 #include "engine/merge.h"
 #include "engine/replay.h"
 #include "engine/similar.h"
@@ -224,6 +225,10 @@ class Engine {
   // this shop. kNotFound when no list was logged.
   Result<ReplayReport> replay(const Run& run, const Config& candidate,
                               const ReplayOptions& options) const;
+  // How much of a person's list stays from one to the next, of the lists that were logged lately.
+  // `slates`: their folder; empty: the shop's own. kNotFound when no list was logged.
+  Result<ConsistencyReport> consistency(const Run& run, const ConsistencyOptions& options,
+                                        const std::string& slates) const;
   // Fits on everything and publishes through the gate, in this process.
   Result<TrainReport> train(const Run& run, const TrainRequest& request);
   // The same as a child process with its own limits, in the background; status().training tells.
