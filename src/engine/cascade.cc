@@ -55,14 +55,18 @@ std::vector<Source> first_sources(const PlacementSources& all, std::size_t asked
   return sources;
 }
 
-// With every metric that has a value per person.
+// By ndcg and recall: few enough for an honest correction of p.
+bool is_compared(const MetricValue& metric) {
+  return metric.name.starts_with("ndcg@") || metric.name.starts_with("recall@");
+}
+
 Status compare_with_full(const Run& run, CascadeTable& table) {
   const Evaluation& full = table.steps.front().evaluation;
   std::vector<Comparison*> all;
   for (std::size_t s = 1; s < table.steps.size(); ++s) {
     CascadeStep& step = table.steps[s];
     for (const MetricValue& metric : full.metrics) {
-      if (metric.per_case.empty()) continue;
+      if (!is_compared(metric)) continue;
       VT_TRY(Comparison comparison,
              compare(run, step.evaluation, full, metric.name, table.options));
       step.comparisons.push_back(std::move(comparison));

@@ -14,7 +14,7 @@ struct CascadeStep {
   std::vector<std::string> models;      // that are asked, in the cascade's order
   Evaluation evaluation;                // usage is of the lists of all cases
   double cpu_ms = 0;                    // mean CPU time of a list, milliseconds
-  std::vector<Comparison> comparisons;  // with the full step, one per metric; none of itself
+  std::vector<Comparison> comparisons;  // of ndcg and recall with the full step; none of itself
 };
 
 struct CascadeTable {
