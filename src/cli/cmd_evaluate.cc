@@ -10,8 +10,8 @@ namespace {
 
 struct EvaluateFlags {
   std::vector<std::string> models, metrics, recipes;
-  std::string split, repeat, dump, output, plot, curve;
-  bool tune = false;
+  std::string split, repeat, dump, output, plot, curve, placement = "home";
+  bool tune = false, cascade = false;
 };
 
 Status write_output(const EvaluateFlags& flags, const Value& json) {
@@ -93,6 +93,25 @@ Status evaluate_models(Session& session, const EvaluateFlags& flags) {
   return {};
 }
 
+Status evaluate_cascade(Session& session, const EvaluateFlags& flags) {
+  if (!flags.models.empty() || !flags.recipes.empty() || !flags.dump.empty() ||
+      !flags.plot.empty()) {
+    return Error{Code::kInvalid,
+                 "--cascade measures a placement: no models, --recipe, --dump or --plot with it"};
+  }
+  VT_TRY(const auto engine, session.engine(OpenMode::kTool));
+  SplitOptions split = session.config().split;
+  EvaluateOptions options = session.config().evaluate;
+  if (!flags.split.empty()) split.kind = flags.split;
+  if (!flags.repeat.empty()) options.repeat = flags.repeat;
+  VT_TRY(const CascadeTable table,
+         engine->evaluate_cascade(session.run(), split, options, flags.placement));
+  const Value json = table.to_json();
+  VT_TRY(write_output(flags, json));
+  session.print(json, cascade_text(table, flags.metrics));
+  return {};
+}
+
 // A recipe says how it is measured: a flag that would be ignored beside it is refused.
 Status check_flags(const EvaluateFlags& flags) {
   const auto is_of_recipe = [](const char* what, const char* remedy) {
@@ -125,6 +144,7 @@ Command evaluate_command() {
           "always in the table.\n\n"
           "  vitrine evaluate\n"
           "  vitrine evaluate ease item_knn --split last_group --repeat always\n"
+          "  vitrine evaluate --cascade --placement home\n"
           "  vitrine evaluate --metrics ndcg@10,map@10,gini@10 --dump lists/ --output table.json\n"
           "  VITRINE_DATA=data-sets vitrine evaluate --recipe bench/accuracy/ml1m_ease.toml\n",
           [flags](Flags& f) {
@@ -143,10 +163,15 @@ Command evaluate_command() {
             f.list("--recipe", flags->recipes,
                    "a recipe instead of this shop: ours beside published figures, from the data "
                    "sets in VITRINE_DATA; may be repeated");
+            f.flag("--cascade", flags->cascade,
+                   "what a placement's lists lose, step by step, when there is no time for all of "
+                   "its models");
+            f.text("--placement", flags->placement, "of --cascade");
             f.flag("--tune", flags->tune,
                    "search the recipe's [tune] on its validation part; the test part is not asked");
           },
           [flags](Session& session) -> Status {
+            if (flags->cascade) return evaluate_cascade(session, *flags);
             VT_TRY(check_flags(*flags));
             return flags->recipes.empty() ? evaluate_models(session, *flags)
                                           : evaluate_recipes(session, *flags);

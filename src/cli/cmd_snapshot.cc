@@ -48,7 +48,8 @@ Status show(Session& session, const Engine& engine, std::string name) {
     const Publication& publication = manifest.publication;
     std::string text = fmt::format("{}: {}\n", name, publication.verdict);
     if (!publication.reason.empty()) text += "forced: " + publication.reason + "\n";
-    session.print(manifest.to_json(), text + checks_text(publication.checks));
+    session.print(manifest.to_json(),
+                  text + searches_text(manifest.searches) + checks_text(publication.checks));
     return {};
   }
   return Error{Code::kNotFound,

@@ -18,23 +18,26 @@ std::string interval(const MetricValue* metric) {
 
 }  // namespace
 
-std::vector<std::string> default_columns(const EvaluationTable& table) {
+std::vector<std::string> default_columns(const std::vector<MetricValue>& metrics) {
   std::vector<std::string> columns;
-  if (table.models.empty()) return columns;
-  const Evaluation& first = table.models.front().evaluation;
   for (const char* wanted : {"ndcg@", "recall@", "hit_rate@", "coverage@", "novelty@"}) {
     // The largest cutoff of each: the last one in the order of metrics.
     const MetricValue* found = nullptr;
-    for (const MetricValue& metric : first.metrics) {
+    for (const MetricValue& metric : metrics) {
       const bool sampled = metric.name.starts_with("sampled_");
       if (metric.name.find(wanted, sampled ? 8 : 0) == (sampled ? 8u : 0u)) found = &metric;
     }
     if (found != nullptr) columns.push_back(found->name);
   }
-  for (const MetricValue& metric : first.metrics) {
+  for (const MetricValue& metric : metrics) {
     if (metric.name.ends_with("auc")) columns.push_back(metric.name);
   }
   return columns;
+}
+
+std::vector<std::string> default_columns(const EvaluationTable& table) {
+  if (table.models.empty()) return {};
+  return default_columns(table.models.front().evaluation.metrics);
 }
 
 namespace {
@@ -116,6 +119,63 @@ std::string checks_text(const std::vector<GateCheck>& checks) {
   return "\n" + table.str();
 }
 
+std::string cascade_text(const CascadeTable& table, const std::vector<std::string>& columns) {
+  const auto shown =
+      columns.empty() ? default_columns(table.steps.front().evaluation.metrics) : columns;
+  std::vector<std::string> headers{"step", "models"};
+  for (const std::string& column : shown) headers.push_back(">" + column);
+  headers.emplace_back(">CPU ms a list");
+  TextTable rows(headers);
+  for (const CascadeStep& step : table.steps) {
+    std::string models;
+    for (const std::string& name : step.models) models += (models.empty() ? "" : ", ") + name;
+    std::vector<std::string> cells{step.name, models};
+    for (const std::string& column : shown) {
+      std::string cell = interval(step.evaluation.find(column));
+      for (const Comparison& c : step.comparisons) {
+        if (c.metric == column)
+          cell += fmt::format(" {:+.4f}{}", c.difference, c.p_adjusted < 0.05 ? " *" : "");
+      }
+      cells.push_back(std::move(cell));
+    }
+    cells.push_back(fmt::format("{:.3f}", step.cpu_ms));
+    rows.row(std::move(cells));
+  }
+  return fmt::format(
+      "{}\n[placements.{}]: {} persons asked, {} training events; there is no "
+      "ranker, so no step without one\n\n{}"
+      "[{:.0f} % bootstrap intervals over persons]  signed: paired difference from "
+      "the full step, * = p < .05\n",
+      table.split, table.placement, format_count(table.cases), format_count(table.train_events),
+      rows.str(), 100 * table.options.confidence);
+}
+
+std::string searches_text(const Table& searches) {
+  if (searches.empty()) return {};
+  std::vector<std::string> headers{"recall@10 under masks"};
+  const auto at = [](const Value& row, std::string_view key) {
+    const auto number = number_at(row.as_table() == nullptr ? Table() : *row.as_table(), key);
+    return number.ok() ? *number : 0;
+  };
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [model, shares] : searches) {
+    rows.push_back({model});
+    if (shares.as_list() == nullptr) continue;
+    for (const Value& share : *shares.as_list()) {
+      if (rows.size() == 1) headers.push_back(fmt::format(">{:.0f} %", 100 * at(share, "allowed")));
+      rows.back().push_back(fmt::format("{:.4f}", at(share, "recall@10")));
+    }
+  }
+  TextTable table(headers);
+  for (auto& row : rows) {
+    row.resize(headers.size());
+    table.row(std::move(row));
+  }
+  return "\n" + table.str() +
+         "Items are searched approximately: of the ten best that a mask allowing so many of them "
+         "leaves, the share found,\nas measured by the best 10 / share without a mask\n";
+}
+
 std::string train_text(const TrainReport& report) {
   std::string text = report.data_says;
   if (!text.empty() && !text.ends_with('\n')) text += "\n";
@@ -126,6 +186,7 @@ std::string train_text(const TrainReport& report) {
     }
     text += "\n" + table.str();
   }
+  text += searches_text(report.manifest.searches);
   text += checks_text(report.manifest.publication.checks);
   text +=
       fmt::format("\n{} snapshot {} ({} events, log up to {}): {}\n",

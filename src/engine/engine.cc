@@ -129,6 +129,7 @@ EngineStatus Engine::status() const {
     status.sequence = live->sequence();
     status.users = live->vocabulary().users.size();
     status.items = live->vocabulary().items.size();
+    status.incomplete_items = live->catalogue()->incomplete();
     status.events = live->events();
     status.persons_live = live->people().stats().persons;
   } else if (const auto log = state_->log_to_read(); log.ok()) {

@@ -21,8 +21,10 @@
 #include "base/run.h"
 #include "data/clean.h"
 #include "data/import.h"
+#include "engine/cascade.h"
 #include "engine/clock.h"
 #include "engine/config.h"
+#include "engine/consistency.h"
 #include "engine/merge.h"
 #include "engine/replay.h"
 #include "engine/similar.h"
@@ -94,6 +96,14 @@ struct Answer {
   std::string next;  // token of the next page; empty: there is none
 };
 
+// As the shop described it; incomplete: only events mention it so far, nothing but its id is known.
+struct KnownItem : Item {
+  bool incomplete = false;
+};
+struct KnownUser : User {
+  bool incomplete = false;
+};
+
 struct EngineStatus {
   bool ready = false;    // a snapshot is published and the log is replayed
   std::string snapshot;  // name, or empty
@@ -101,9 +111,10 @@ struct EngineStatus {
   std::uint64_t users = 0, items = 0, events = 0, persons_live = 0;
   std::string training;  // "idle", "running", "failed: ..."
   std::uint64_t slates_logged = 0, slates_dropped = 0;
-  std::uint64_t new_items = 0;        // described, unknown to the snapshot
-  std::uint64_t new_items_shown = 0;  // since the start
-  double new_item_seconds = 0;        // mean, until a new item was first in a list
+  std::uint64_t incomplete_items = 0;  // that only events mention
+  std::uint64_t new_items = 0;         // described, unknown to the snapshot
+  std::uint64_t new_items_shown = 0;   // since the start
+  double new_item_seconds = 0;         // mean, until a new item was first in a list
   std::uint64_t memory_bytes = 0;
 };
 
@@ -175,8 +186,9 @@ class Engine {
   // What a session or another user did so far is this user's from the next list on. kNotFound for
   // an unknown user to merge from; a session that did nothing is no error.
   Result<Ack> merge(const Merge& merge);
-  Result<Item> item(std::string_view id) const;
-  Result<User> user(std::string_view id) const;
+  // kNotFound where no event mentions it either.
+  Result<KnownItem> item(std::string_view id) const;
+  Result<KnownUser> user(std::string_view id) const;
   Result<LivePerson> person(std::string_view user) const;
 
   // Asking.
@@ -203,6 +215,11 @@ class Engine {
                                    const EvaluateOptions& options,
                                    const std::vector<std::string>& models,
                                    const std::string& dump_folder) const;
+  // What each step of a placement's cascade costs in quality and saves in time, on the split.
+  // kInvalid for an unknown placement, or where no model of it is configured.
+  Result<CascadeTable> evaluate_cascade(const Run& run, const SplitOptions& split,
+                                        const EvaluateOptions& options,
+                                        std::string_view placement) const;
   // Searches settings of [models.*] (or `models`) on a validation split inside the training part of
   // the configured split; what that holds out is not touched.
   Result<TuneReport> tune(const Run& run, const TuneOptions& options,
@@ -211,6 +228,10 @@ class Engine {
   // this shop. kNotFound when no list was logged.
   Result<ReplayReport> replay(const Run& run, const Config& candidate,
                               const ReplayOptions& options) const;
+  // How much of a person's list stays from one to the next, of the lists that were logged lately.
+  // `slates`: their folder; empty: the shop's own. kNotFound when no list was logged.
+  Result<ConsistencyReport> consistency(const Run& run, const ConsistencyOptions& options,
+                                        const std::string& slates) const;
   // Fits on everything and publishes through the gate, in this process.
   Result<TrainReport> train(const Run& run, const TrainRequest& request);
   // The same as a child process with its own limits, in the background; status().training tells.

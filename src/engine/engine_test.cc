@@ -226,6 +226,35 @@ TEST(Engine, ItemsAndUsersArePatched) {
   EXPECT_EQ(engine->erase_item("nothing").error().code, Code::kNotFound);
 }
 
+TEST(Engine, WhatOnlyEventsMentionIsIncomplete) {
+  TempFolder folder;
+  const Config config = shop_config(folder);
+  {
+    const auto engine = filled_shop(config, OpenMode::kServe, false);
+    EXPECT_EQ(engine->status().incomplete_items, 0u);
+    std::vector<Event> events;
+    for (const char* item : {"first", "second", "third"})
+      events.push_back(purchase("fresh", item, kShopOpens, "order"));
+    must(engine->add_events(events));
+    EXPECT_EQ(engine->status().incomplete_items, 3u);
+    EXPECT_TRUE(must(engine->item("first")).incomplete);
+    EXPECT_EQ(must(engine->item("first")).id, "first");
+    EXPECT_FALSE(must(engine->item("t0-1")).incomplete);
+    EXPECT_TRUE(must(engine->user("fresh")).incomplete);
+    must(engine->patch_item("first", Table{{"title", "Described"}}));
+    must(engine->patch_user("fresh", Table{{"attributes", Table{{"country", "FR"}}}}));
+    must(engine->erase_item("second"));
+    must(engine->erase_item("t0-1"));
+    EXPECT_FALSE(must(engine->item("first")).incomplete);
+    EXPECT_FALSE(must(engine->user("fresh")).incomplete);
+    EXPECT_EQ(engine->item("second").error().code, Code::kNotFound);
+    EXPECT_EQ(engine->status().incomplete_items, 1u);
+  }
+  const auto engine = open_shop(config, OpenMode::kServe);
+  EXPECT_EQ(engine->status().incomplete_items, 1u);
+  EXPECT_TRUE(must(engine->item("third")).incomplete);
+}
+
 TEST(Engine, BadRequestsAreErrors) {
   TempFolder folder;
   const auto engine = filled_shop(shop_config(folder), OpenMode::kTool);

@@ -56,19 +56,29 @@ std::shared_ptr<const Item>& LiveCatalogue::slot(ItemIndex index) {
   return (*blocks_[b])[raw(index) % kCatalogueBlock];
 }
 
+void LiveCatalogue::complete(ItemIndex index) {
+  resize(raw(index) + std::size_t{1});
+  const bool described =
+      (*blocks_[raw(index) / kCatalogueBlock])[raw(index) % kCatalogueBlock] != nullptr;
+  const bool available = (available_[raw(index) / 64] >> (raw(index) % 64) & 1) != 0;
+  if (!described && available) --incomplete_;
+}
+
 void LiveCatalogue::put(ItemIndex index, Item item) {
+  complete(index);
   const bool available = item.available;
   slot(index) = std::make_shared<const Item>(std::move(item));
   set_available(index, available);
 }
 
 void LiveCatalogue::erase(ItemIndex index) {
+  complete(index);
   slot(index).reset();
   set_available(index, false);
 }
 
 void LiveCatalogue::hide(ItemIndex index) {
-  resize(raw(index) + std::size_t{1});
+  complete(index);
   set_available(index, false);
   changed_ = true;
 }
@@ -81,6 +91,7 @@ void LiveCatalogue::set_available(ItemIndex index, bool available) {
 
 void LiveCatalogue::resize(std::size_t items) {
   if (items <= size_) return;
+  incomplete_ += items - size_;
   available_.resize((items + 63) / 64);
   for (; size_ < items; ++size_) set_available(ItemIndex{static_cast<std::uint32_t>(size_)}, true);
   const std::size_t blocks = (items + kCatalogueBlock - 1) / kCatalogueBlock;
@@ -96,6 +107,7 @@ void LiveCatalogue::publish() {
   auto next = std::make_shared<CatalogueVersion>();
   next->blocks_.assign(blocks_.begin(), blocks_.end());
   next->available_ = Bitmap(available_, size_);
+  next->incomplete_ = incomplete_;
   next->version_ = ++version_;
   owned_.assign(owned_.size(), false);
   changed_ = false;

@@ -26,6 +26,7 @@ class CatalogueVersion {
   std::shared_ptr<const Item> row(ItemIndex i) const;  // the same, to keep
   std::string_view title(ItemIndex i) const;
   const Bitmap& available() const { return available_; }
+  std::size_t incomplete() const { return incomplete_; }  // items that only events mention
   // The available items on or below any of these category paths.
   Bitmap below(std::span<const std::vector<std::string>> paths) const;
   std::uint64_t version() const { return version_; }
@@ -35,6 +36,7 @@ class CatalogueVersion {
   using Block = std::array<std::shared_ptr<const Item>, kCatalogueBlock>;
   std::vector<std::shared_ptr<const Block>> blocks_;
   Bitmap available_;
+  std::size_t incomplete_ = 0;
   std::uint64_t version_ = 0;
 };
 
@@ -53,6 +55,7 @@ class LiveCatalogue {
  private:
   using Block = CatalogueVersion::Block;
   std::shared_ptr<const Item>& slot(ItemIndex index);
+  void complete(ItemIndex index);  // no longer one that only events mention
   void set_available(ItemIndex index, bool available);
 
   mutable std::mutex mutex_;  // of current_
@@ -61,7 +64,7 @@ class LiveCatalogue {
   std::vector<std::shared_ptr<Block>> blocks_;
   std::vector<bool> owned_;
   std::vector<std::uint64_t> available_;  // bits
-  std::size_t size_ = 0;
+  std::size_t size_ = 0, incomplete_ = 0;
   std::uint64_t version_ = 0;
   bool changed_ = false;
 };

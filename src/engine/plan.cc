@@ -11,6 +11,7 @@
 #include "engine/live_catalogue.h"
 #include "engine/live_counts.h"
 #include "engine/live_state_impl.h"
+#include "index/item_search.h"
 #include "store/segment.h"
 #include "store/window.h"
 
@@ -81,6 +82,19 @@ Buckets counters(const PlanSize& size) {
   all.add(regions * kRegionDays, bounded(day));
   all.add(regions * kPopularHours, bounded(hour));
   return all;
+}
+
+// Of every model of item vectors that training fits: what it searches them by.
+std::uint64_t search_bytes(std::uint64_t items, const Config& config) {
+  std::uint64_t bytes = 0;
+  const auto& names = config.train.models;
+  for (const ModelConfig& model : config.models) {
+    if (!names.empty() && std::find(names.begin(), names.end(), model.name) == names.end())
+      continue;
+    const auto factors = int_at(model.options, "factors");
+    if (factors.ok()) bytes += ItemSearch::memory_bytes_for(items, *factors);
+  }
+  return bytes;
 }
 
 // Bytes of an event's payload: mask, type, two times, a quantity, and four ids.
@@ -164,6 +178,7 @@ Plan plan(const PlanSize& size, const Config& config) {
        blocks * heap_bytes(kCatalogueBlock * sizeof(std::shared_ptr<const Item>) + 16) +
            items * item_bytes(item) + items / 4,
        0},
+      {"search of item vectors", search_bytes(items, config), 0},
       {"ids of events",
        IdWindow::memory_bytes_for(size.events, static_cast<std::uint64_t>(config.log.window)), 0},
       {"log", 0, log},

@@ -1,5 +1,6 @@
 // What a shop of a given size will take of memory and disk, by the same constants and growth as the
-// code that takes it. Models and snapshots come on top.
+// code that takes it. Of models it counts what [models.*] search
+// their item vectors by; the rest of them and snapshots come on top.
 #pragma once
 
 #include <cstdint>

@@ -7,6 +7,7 @@
 
 #include "engine/engine_testing.h"
 #include "engine/limits.h"
+#include "index/item_search.h"
 
 namespace vitrine {
 namespace {
@@ -65,7 +66,9 @@ TEST(Plan, IsWhatAnEngineTakes) {
     const std::uint64_t before = allocated();
     fill(*engine);
     const Plan planned = plan(kSize, config);
-    expect_near(allocated() - before, planned.memory_bytes() - planned.row("program").memory_bytes,
+    expect_near(allocated() - before,
+                planned.memory_bytes() - planned.row("program").memory_bytes -
+                    planned.row("search of item vectors").memory_bytes,
                 "memory");
   }
   const Plan planned = plan(kSize, config);
@@ -76,6 +79,24 @@ TEST(Plan, IsWhatAnEngineTakes) {
   expect_near(std::filesystem::file_size(folder.file("shop/checkpoint")),
               planned.row("checkpoint, and the next one while it is written").disk_bytes / 2,
               "checkpoint");
+}
+
+TEST(Plan, CountsWhatItemVectorsAreSearchedBy) {
+  if (allocated() == 0) GTEST_SKIP() << "this allocator does not tell";
+  const Table als{{"factors", 64}};
+  const Config config =
+      config_from_table(Table{{"models", Table{{"als", als}, {"popularity", Table()}}}}, "")
+          .value();
+  Matrix table(static_cast<std::int64_t>(kSize.items), 64);
+  std::vector<ItemIndex> names;
+  for (std::uint32_t i = 0; i < kSize.items; ++i) {
+    names.push_back(ItemIndex{i});
+    for (float& v : table.row(i)) v = static_cast<float>(i);
+  }
+  const std::uint64_t before = allocated();
+  const ItemSearch search(table.view(), names);
+  expect_near(allocated() - before, plan(kSize, config).row("search of item vectors").memory_bytes,
+              "search");
 }
 
 TEST(Plan, AHundredBytesForAnEventAtTenMillion) {

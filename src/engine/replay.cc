@@ -6,83 +6,27 @@
 #include <set>
 #include <unordered_map>
 
-#include "base/json.h"
-#include "data/item.h"
 #include "engine/dataset.h"
+#include "engine/shown.h"
 #include "engine/state.h"
 #include "engine/trainer.h"
 
 namespace vitrine {
 namespace {
 
-// One line of a slate file.
-struct Shown {
-  std::string slate, time;
-  std::uint64_t sequence = 0;
-  RecommendRequest request;
-  std::vector<std::string> items;
-};
-
-std::string text_of(const Table& line, std::string_view key) {
-  const Value* value = line.find(key);
-  return value != nullptr && value->as_string() != nullptr ? *value->as_string() : std::string();
-}
-
-// False for what is no recommendation (popular and similar lists), or no line of ours.
-bool read_line(std::string_view text, Shown& shown) {
-  const auto json = parse_json(text);
-  const Table* line = json.ok() ? json->as_table() : nullptr;
-  if (line == nullptr) return false;
-  const auto sequence = int_at(*line, "sequence"), n = int_at(*line, "n");
-  const Value* items = line->find("items");
-  if (!sequence.ok() || !n.ok() || items == nullptr || items->as_list() == nullptr) return false;
-  shown.slate = text_of(*line, "slate_id");
-  shown.time = text_of(*line, "time");
-  shown.sequence = static_cast<std::uint64_t>(*sequence);
-  RecommendRequest& request = shown.request;
-  request.user = text_of(*line, "user");
-  request.session = text_of(*line, "session");
-  request.placement = text_of(*line, "placement");
-  request.item = text_of(*line, "item");
-  request.n = static_cast<int>(std::clamp<std::int64_t>(*n, 1, 1000));
-  shown.items.clear();
-  for (const Value& item : *items->as_list()) {
-    if (item.as_table() != nullptr) shown.items.push_back(text_of(*item.as_table(), "item"));
-  }
-  // A later page, or a list that more was asked of than the line says, cannot be asked for again.
-  if (line->find("offset") != nullptr || line->find("narrowed") != nullptr) return false;
-  const auto time = parse_time(shown.time);
-  if (time.ok()) request.now = *time;
-  const bool known = request.placement != "popular" && request.placement != "similar" &&
-                     request.placement != "together";
-  return known && (!request.user.empty() || !request.session.empty());
-}
-
 Result<std::vector<Shown>> read_slates(FileSystem& files, const std::string& folder,
                                        const Config& candidate, std::uint64_t known,
                                        std::size_t most) {
-  std::vector<Shown> all;
-  const auto names = files.list(folder);
-  for (const std::string& name : names.ok() ? *names : std::vector<std::string>()) {
-    if (!name.ends_with(".jsonl")) continue;
-    VT_TRY(const std::string text, read_file(files, folder + "/" + name));
-    for (std::size_t begin = 0; begin < text.size();) {
-      const std::size_t end = std::min(text.find('\n', begin), text.size());
-      Shown shown;
-      if (read_line(std::string_view(text).substr(begin, end - begin), shown) &&
-          shown.sequence >= known && candidate.placement(shown.request.placement).ok())
-        all.push_back(std::move(shown));
-      begin = end + 1;
-    }
-  }
+  VT_TRY(std::vector<Shown> all, read_shown(files, folder));
+  std::erase_if(all, [&](const Shown& shown) {
+    return shown.sequence < known || !candidate.placement(shown.request.placement).ok();
+  });
   if (all.empty()) {
     return Error{Code::kNotFound, folder +
                                       ": holds no list that was answered at a placement of the "
                                       "candidate, from records that the log still has; serve some "
                                       "requests first"};
   }
-  std::stable_sort(all.begin(), all.end(),
-                   [](const Shown& a, const Shown& b) { return a.sequence < b.sequence; });
   if (all.size() <= most) return all;
   std::vector<Shown> spread;
   for (std::size_t i = 0; i < most; ++i) spread.push_back(std::move(all[i * all.size() / most]));
@@ -101,8 +45,8 @@ class Replay {
 
   const std::vector<Shown>& requests() const { return requests_; }
 
-  // Walks the log; `ask` answers once the state holds what it held then.
-  // Events are read by `types`, the candidate's.
+  // Walks the log; `ask` answers once the state holds what it held then. Events are read by
+  // `types`, the candidate's.
   Status walk(const Run& run, const EventLog& log, const EventTypes& types, std::uint64_t known,
               Live& live, const Engine& engine) {
     Stage stage(run.monitor, "asking again", requests_.size(), "requests");

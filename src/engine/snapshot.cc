@@ -8,6 +8,7 @@
 
 #include "base/archive.h"
 #include "base/json.h"
+#include "index/clustered.h"
 
 namespace vitrine {
 namespace {
@@ -155,6 +156,28 @@ Status write_models(FileSystem& files, const std::string& folder, const Snapshot
   return {};
 }
 
+// The best ten under a mask that allows a share f are spread like the best 10 / f.
+List recall_by_share(std::span<const double> recalls) {
+  constexpr double kBest = 10;
+  List rows;
+  for (std::size_t i = 0; i < recalls.size(); ++i)
+    rows.push_back(
+        Table{{"allowed", kBest / ClusteredItems::kLevels[i]}, {"recall@10", recalls[i]}});
+  return rows;
+}
+
+Result<Table> measured_searches(FileSystem& files, const std::string& folder,
+                                const Snapshot& snapshot) {
+  Table searches;
+  for (const NamedModel& named : snapshot.models) {
+    VT_TRY(const auto archive, ArchiveReader::open(files, model_path(folder, named.name),
+                                                   model_archive_kind(named.kind)));
+    VT_TRY(const auto recalls, ClusteredItems::saved_recalls(*archive));
+    if (!recalls.empty()) searches.set(named.name, recall_by_share(recalls));
+  }
+  return searches;
+}
+
 Status write_folder(FileSystem& files, const std::string& folder, const Snapshot& snapshot) {
   VT_TRY(files.make_folder(folder + "/models"));
   VT_TRY(write_models(files, folder, snapshot));
@@ -163,7 +186,9 @@ Status write_folder(FileSystem& files, const std::string& folder, const Snapshot
   VT_TRY(writer.finish());
   VT_TRY(write_file_atomically(files, publication_path(folder),
                                to_json_pretty(publication_table(snapshot.manifest.publication))));
-  Table manifest = reproducible_part(snapshot.manifest);
+  Manifest described = snapshot.manifest;
+  VT_TRY(described.searches, measured_searches(files, folder, snapshot));
+  Table manifest = reproducible_part(described);
   manifest.set("checksum", checksum(manifest));
   VT_TRY(write_file_atomically(files, manifest_path(folder), to_json_pretty(manifest)));
   VT_TRY(files.sync_folder(folder + "/models"));
@@ -200,21 +225,23 @@ std::uint64_t number_of(std::string_view name) {
 Value Manifest::to_json() const {
   List kinds;
   for (const auto& [model, kind] : models) kinds.push_back(Table{{"name", model}, {"kind", kind}});
-  return Table{{"name", name},
-               {"format", 1},
-               {"sequence", sequence},
-               {"users", users},
-               {"items", items},
-               {"seed", seed},
-               {"threads", threads},
-               {"kernels", kernels},
-               {"last_event", last_event == kNoTime ? Value() : Value(format_time(last_event))},
-               {"events", events},
-               {"items_fingerprint", hex(items_fingerprint)},
-               {"models", std::move(kinds)},
-               {"metrics", metrics},
-               {"config", config},
-               {"publication", publication_table(publication)}};
+  Table table{{"name", name},
+              {"format", 1},
+              {"sequence", sequence},
+              {"users", users},
+              {"items", items},
+              {"seed", seed},
+              {"threads", threads},
+              {"kernels", kernels},
+              {"last_event", last_event == kNoTime ? Value() : Value(format_time(last_event))},
+              {"events", events},
+              {"items_fingerprint", hex(items_fingerprint)},
+              {"models", std::move(kinds)},
+              {"metrics", metrics},
+              {"config", config},
+              {"publication", publication_table(publication)}};
+  if (!searches.empty()) table.set("searches", searches);
+  return table;
 }
 
 Result<Manifest> Manifest::from_json(const Value& json) {
@@ -244,6 +271,9 @@ Result<Manifest> Manifest::from_json(const Value& json) {
   VT_TRY(manifest.items_fingerprint, parse_hex(fingerprint));
   VT_TRY(manifest.metrics, table_at(*table, "metrics"));
   VT_TRY(manifest.config, table_at(*table, "config"));
+  if (table->find("searches") != nullptr) {
+    VT_TRY(manifest.searches, table_at(*table, "searches"));
+  }
   const Value* models = table->find("models");
   if (models == nullptr || models->as_list() == nullptr) {
     return Error{Code::kInvalid, "'models' is missing or no list"};

@@ -44,6 +44,9 @@ struct Manifest {
   std::uint64_t items_fingerprint = 0;  // of the item ids it knows: it serves no other shop's log
   Table config;                         // complete configuration it was trained with
   Table metrics;  // held-out: model -> metric -> {mean, low, high}; "home": its lists
+  // Of models that search approximately (index/clustered.h), as measured when they were saved:
+  // model -> [{allowed, recall@10}], `allowed` the share of items that a mask leaves.
+  Table searches;
   std::vector<std::pair<std::string, std::string>>
       models;  // name and kind, in the order of fitting
   Publication publication;
@@ -64,6 +67,7 @@ class Snapshot {
   const Model* find(std::string_view name) const;  // null when absent
 
   // Writes beside, syncs and renames: the folder is whole or not there. Its last part is the name.
+  // The manifest that is written has the searches of the models that were.
   static Status save(FileSystem& files, const std::string& folder, const Snapshot& snapshot);
   // Every byte is checked. Errors name the file.
   static Result<std::shared_ptr<const Snapshot>> load(FileSystem& files, const std::string& folder);

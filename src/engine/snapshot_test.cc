@@ -33,6 +33,7 @@ TEST(Snapshot, ManifestReadsBackAsItself) {
   manifest.items_fingerprint = ~std::uint64_t{0};
   manifest.models = {{"ease", "ease"}, {"fast", "item_knn"}};
   manifest.metrics.set("ease", Table{{"ndcg@20", Table{{"mean", 0.1}}}});
+  manifest.searches.set("als", List{Table{{"allowed", 1.0}, {"recall@10", 0.98}}});
   manifest.publication = {kShopOpens, true, "000002-9", "better", "", {{"metric", true, "better"}}};
   const Manifest again = must(Manifest::from_json(manifest.to_json()));
   EXPECT_EQ(again.to_json(), manifest.to_json());

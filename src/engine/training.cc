@@ -104,6 +104,7 @@ Result<TrainReport> Engine::State::train(const Run& run, const TrainRequest& req
   VT_TRY(manifest.name, snapshots.next_name(manifest.sequence));
   manifest.publication.created = clock();
   VT_TRY(Snapshot::save(files, snapshots.path(manifest.name), *trained.snapshot));
+  VT_TRY(manifest, load_manifest(files, snapshots.path(manifest.name)));  // with its searches
   trained.report.manifest = manifest;
   trained.report.verdict = manifest.publication.verdict;
   trained.report.published = manifest.publication.passed;

@@ -212,29 +212,31 @@ Result<Ack> Engine::merge(const Merge& merge) {
                        [&](Live::Turn& turn, const Appended&) { turn.merge(merge); });
 }
 
-Result<Item> Engine::item(std::string_view id) const {
+Result<KnownItem> Engine::item(std::string_view id) const {
   VT_TRY(const Live* live, state_->live());
   const auto index = live->vocabulary().item(id);
   if (!index) return Error{Code::kNotFound, "there is no item '" + std::string(id) + "'"};
   const auto catalogue = live->catalogue();
-  if (const Item* found = catalogue->item(*index)) return *found;
+  if (const Item* found = catalogue->item(*index)) return KnownItem{*found};
   if (!catalogue->available().test(raw(*index))) {
     return Error{Code::kNotFound, "the item '" + std::string(id) + "' was erased"};
   }
-  Item bare;  // known from events alone
+  KnownItem bare;
   bare.id = id;
+  bare.incomplete = true;
   return bare;
 }
 
-Result<User> Engine::user(std::string_view id) const {
+Result<KnownUser> Engine::user(std::string_view id) const {
   VT_TRY(const Live* live, state_->live());
   VT_TRY(const auto described, live->user(id));
-  if (described) return *described;
+  if (described) return KnownUser{*described};
   if (!live->vocabulary().user(id)) {
     return Error{Code::kNotFound, "there is no user '" + std::string(id) + "'"};
   }
-  User bare;  // known from events alone
+  KnownUser bare;
   bare.id = id;
+  bare.incomplete = true;
   return bare;
 }
 

@@ -153,13 +153,27 @@ void ClusteredItems::finish() {
   for (PackedItems::Chunk& chunk : chunks_) chunk.norm = widest_.norm;
 }
 
+namespace {
+
+// The means are there as they were saved and packed: float32, bytes, and perhaps bfloat16.
+std::uint64_t list_bytes(std::int64_t width) {
+  return sizeof(PackedItems::Chunk) + 3 * sizeof(double) +
+         static_cast<std::uint64_t>(width) * (4 + 4 + 2 + 1);
+}
+
+}  // namespace
+
 std::size_t ClusteredItems::bytes() const {
-  const auto lists = static_cast<std::size_t>(this->lists());
-  const std::size_t item = bytes_.size() + items_.size() * (sizeof(ItemIndex) + sizeof(float)) +
-                           places_.size() * sizeof(std::uint32_t);
-  // The means are there as they were saved and packed: float32, bytes, and perhaps bfloat16.
-  return item + lists * (sizeof(PackedItems::Chunk) + 3 * sizeof(double) +
-                         static_cast<std::size_t>(width_) * (4 + 4 + 2 + 1));
+  return bytes_.size() + items_.size() * (sizeof(ItemIndex) + sizeof(float)) +
+         places_.size() * sizeof(std::uint32_t) +
+         static_cast<std::size_t>(lists()) * list_bytes(width_);
+}
+
+std::uint64_t ClusteredItems::memory_bytes_for(std::uint64_t items, std::int64_t width) {
+  const std::uint64_t each = static_cast<std::uint64_t>(byte_width(width)) + sizeof(ItemIndex) +
+                             sizeof(float) + sizeof(std::uint32_t);
+  const double lists = 4 * std::sqrt(static_cast<double>(items));
+  return items * each + static_cast<std::uint64_t>(lists) * list_bytes(width);
 }
 
 }  // namespace vitrine

@@ -8,8 +8,7 @@
 // k, for several k, among sample queries. Under a mask that allows a share f of the items, the best
 // n are spread like the best n / f; f is the least share met, of all items or of those in the lists
 // visited so far. Lists without an allowed item do not count, and a narrow mask's items are all
-// scored. So a list has n items
-// whenever the mask has.
+// scored. So a list has n items whenever the mask has.
 //
 // The same vectors, options and seed give the same bytes for any number of threads.
 #pragma once
@@ -57,6 +56,9 @@ class ClusteredItems {
   void save(ArchiveWriter& archive) const;
   static Result<ClusteredItems> load(ArchiveReader& archive, std::int64_t rows, std::int64_t width);
   static bool saved_in(const ArchiveReader& archive);
+  // The recalls of kLevels of all that save() wrote into an archive, the least of each level where
+  // there are several (a blend's members); empty where there is none.
+  static Result<std::vector<double>> saved_recalls(const ArchiveReader& archive);
 
   // What was measured at build: of the best k, the share found by visiting `probes` lists.
   struct Level {
@@ -74,6 +76,8 @@ class ClusteredItems {
     return items_.subspan(offsets_[l], offsets_[l + 1] - offsets_[l]);
   }
   std::size_t bytes() const;  // of memory, mapped or not
+  // What that is, about, for so many vectors by the options' defaults.
+  static std::uint64_t memory_bytes_for(std::uint64_t items, std::int64_t width);
 
  private:
   friend class ClusterBuilder;

@@ -53,6 +53,19 @@ bool ClusteredItems::saved_in(const ArchiveReader& archive) {
   return archive.has(std::string(kScope) + "/offsets");
 }
 
+Result<std::vector<double>> ClusteredItems::saved_recalls(const ArchiveReader& archive) {
+  const std::string last = std::string(kScope) + "/recall";
+  std::vector<double> least;
+  for (const std::string& name : archive.names()) {
+    if (name != last && !name.ends_with("/" + last)) continue;
+    VT_TRY(const auto recalls, archive.tensor<double>(name));
+    if (recalls.size() != kLevels.size()) return damaged("no measured recall");
+    if (least.empty()) least.assign(kLevels.size(), 1);
+    for (std::size_t i = 0; i < least.size(); ++i) least[i] = std::min(least[i], recalls[i]);
+  }
+  return least;
+}
+
 void ClusteredItems::save(ArchiveWriter& archive) const {
   const std::int64_t count = items(), lists = this->lists();
   std::vector<std::uint32_t> probes;

@@ -42,6 +42,11 @@ void ItemSearch::save(ArchiveWriter& archive, std::size_t approximate_from) cons
   if (built.ok()) built->save(archive);  // else vectors that cannot be clustered
 }
 
+std::uint64_t ItemSearch::memory_bytes_for(std::uint64_t items, std::int64_t width) {
+  return items < kApproximateFrom ? PackedItems::memory_bytes_for(items, width)
+                                  : ClusteredItems::memory_bytes_for(items, width);
+}
+
 void ItemSearch::top(MatrixView<const float> queries, std::span<const ItemMask> masks, int n,
                      CandidateBlock& out) const {
   if (clustered_) {

@@ -32,6 +32,9 @@ class ItemSearch {
   static Result<ItemSearch> load(ArchiveReader& archive, MatrixView<const float> table,
                                  std::span<const ItemIndex> names);
 
+  // Bytes of memory that a search among so many vectors takes beside the table, about.
+  static std::uint64_t memory_bytes_for(std::uint64_t items, std::int64_t width);
+
   // As scan_top(): one mask for all queries or one per query.
   void top(MatrixView<const float> queries, std::span<const ItemMask> masks, int n,
            CandidateBlock& out) const;

@@ -50,6 +50,26 @@ TEST_F(ItemSearchTest, IsExactBelowANumberOfItemsAndApproximateFromThere) {
   EXPECT_TRUE(top(ItemSearch()).empty());
 }
 
+TEST_F(ItemSearchTest, TellsTheRecallsOfAnArchive) {
+  const ItemSearch fitted(p_.items.view(), names_);
+  const auto close = reload(fitted, names_, 1, p_.items);
+  const auto saved = ArchiveReader::open(files_, "search", "test");
+  const auto recalls = ClusteredItems::saved_recalls(**saved);
+  const auto levels = close->approximate()->levels();
+  ASSERT_EQ(recalls->size(), levels.size());
+  for (std::size_t i = 0; i < levels.size(); ++i) EXPECT_EQ((*recalls)[i], levels[i].recall);
+  ArchiveWriter writer(files_, "members", "test");  // of a blend
+  writer.enter("members/1");
+  close->save(writer);
+  writer.leave();
+  ASSERT_TRUE(writer.finish().ok());
+  EXPECT_EQ(*ClusteredItems::saved_recalls(**ArchiveReader::open(files_, "members", "test")),
+            *recalls);
+  EXPECT_EQ(reload(fitted, names_, 1'000, p_.items)->approximate(), nullptr);
+  EXPECT_TRUE(
+      ClusteredItems::saved_recalls(**ArchiveReader::open(files_, "search", "test"))->empty());
+}
+
 TEST_F(ItemSearchTest, RefusesAnIndexOfOtherItems) {
   const ItemSearch fitted(p_.items.view(), names_);
   std::vector<ItemIndex> others = names_;

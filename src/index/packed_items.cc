@@ -47,6 +47,16 @@ PackedItems::PackedItems(MatrixView<const float> items, std::span<const ItemInde
   find_places();
 }
 
+std::uint64_t PackedItems::memory_bytes_for(std::uint64_t items, std::int64_t width,
+                                            const Kernels& kernels) {
+  const auto numbers = static_cast<std::uint64_t>(width);
+  std::uint64_t each = sizeof(ItemIndex) + sizeof(double) + sizeof(std::uint32_t);
+  each += numbers * sizeof(float);
+  if (kernels.screen != nullptr) each += (numbers + 31) / 32 * 32 * sizeof(std::uint16_t);
+  if (width <= kByteWidthMax) each += static_cast<std::uint64_t>(byte_width(width)) + sizeof(float);
+  return items * each;
+}
+
 ExactRows PackedItems::exact() const {
   return {data_.data(), width_,        width_,
           items_,       order_.data(), screens() ? ExactRows::kRows : ExactRows::kPanels};

@@ -46,6 +46,10 @@ class PackedItems {
     ScreenBounds bytes = {};  // the same for bytes
   };
 
+  // Bytes of memory that so many vectors take, about, on this processor.
+  static std::uint64_t memory_bytes_for(std::uint64_t items, std::int64_t width,
+                                        const Kernels& kernels = vitrine::kernels());
+
   std::int64_t items() const { return items_; }
   std::int64_t width() const { return width_; }
   const Kernels& kernels() const { return *kernels_; }

@@ -31,6 +31,7 @@ class ItemVectors {
   // Unknown items score 0, and all do where there is no answer.
   void score(const Query& query, std::span<const ItemIndex> items, std::span<float> scores,
              const Encode& encode) const;
+  std::span<const float> vector(ItemIndex item) const { return vectors_.row(raw(item)); }
   std::int64_t width() const { return vectors_.cols(); }
 
  private:

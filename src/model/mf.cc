@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "base/finite.h"
-#include "index/scan.h"
 #include "model/epochs.h"
+#include "model/item_vectors.h"
 #include "model/memory.h"
 #include "model/mf_rows.h"
 #include "model/options_archive.h"
@@ -30,49 +30,28 @@ struct Fitted {
 
 class Mf final : public Model {
  public:
-  Mf(MfOptions options, Fitted fitted) : options_(options), fitted_(std::move(fitted)) {
-    const std::int64_t width = fitted_.mean.cols();
-    seen_flags_.assign(static_cast<std::size_t>(fitted_.mean.rows()), 0);
-    vectors_ = Matrix(fitted_.mean.rows(), width + 1);
-    Matrix packed(static_cast<std::int64_t>(fitted_.seen.size()), width + 1);
-    std::vector<ItemIndex> names;
-    for (const std::uint32_t item : fitted_.seen) {
-      seen_flags_[item] = 1;
-      const auto from = fitted_.mean.row(item);
-      const auto to = vectors_.row(item);
-      std::copy(from.begin(), from.end(), to.begin());
-      to.back() = 1;
-      std::copy(to.begin(), to.end(), packed.row(static_cast<std::int64_t>(names.size())).begin());
-      names.push_back(ItemIndex{item});
-    }
-    packed_ = std::make_unique<const PackedItems>(packed.view(), names);
+  Mf(MfOptions options, Fitted fitted)
+      : options_(options),
+        fitted_(std::move(fitted)),
+        known_(fitted_.seen, static_cast<std::uint32_t>(fitted_.mean.rows())),
+        vectors_(with_ones(fitted_.mean).view(), known_) {}
+
+  // `archive`: where it is loaded from, or null.
+  static Result<std::unique_ptr<const Model>> make(const MfOptions& options, Fitted fitted,
+                                                   ArchiveReader* archive) {
+    auto model = std::make_unique<Mf>(options, std::move(fitted));
+    VT_TRY(model->vectors_.make_search(archive));
+    return std::unique_ptr<const Model>(std::move(model));
   }
 
   void retrieve(std::span<const Query> queries, std::span<const ItemMask> masks, int n,
                 CandidateBlock& out) const override {
-    Matrix rows(static_cast<std::int64_t>(queries.size()), vectors_.cols());
-    for (std::size_t q = 0; q < queries.size(); ++q) {
-      answer(queries[q], rows.row(static_cast<std::int64_t>(q)));
-    }
-    out.reset(queries.size(), static_cast<std::size_t>(std::max(n, 0)));
-    if (!queries.empty()) scan_top(rows.view(), *packed_, masks, n, out);
+    vectors_.retrieve(queries, masks, n, encoder(), out);
   }
 
   void score(const Query& query, std::span<const ItemIndex> items,
              std::span<float> scores) const override {
-    std::fill(scores.begin(), scores.end(), 0.0f);
-    std::vector<float> row(static_cast<std::size_t>(vectors_.cols()));
-    answer(query, row);
-    std::vector<ItemIndex> known;
-    std::vector<std::size_t> places;
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      if (!seen(items[i])) continue;
-      known.push_back(items[i]);
-      places.push_back(i);
-    }
-    std::vector<float> found(known.size());
-    scan_scores(row, vectors_.view(), known, found);
-    for (std::size_t i = 0; i < places.size(); ++i) scores[places[i]] = found[i];
+    vectors_.score(query, items, scores, encoder());
   }
 
   void save(ArchiveWriter& writer) const override {
@@ -85,6 +64,7 @@ class Mf final : public Model {
     writer.tensor("scale",
                   std::vector<double>{fitted_.noise, fitted_.rating_mean, fitted_.deviation});
     writer.tensor("seen", fitted_.seen);
+    vectors_.save(writer);
   }
   static Result<Fitted> load(ArchiveReader& reader, const MfOptions& options, std::uint32_t items);
 
@@ -93,15 +73,30 @@ class Mf final : public Model {
     writer.tensor(name, std::span<const float>(matrix.data(), matrix.bytes() / sizeof(float)),
                   {matrix.rows(), matrix.stride()});
   }
-  bool seen(ItemIndex item) const {
-    return raw(item) < seen_flags_.size() && seen_flags_[raw(item)] != 0;
+  // By item: factors, bias, 1.
+  static Matrix with_ones(const Matrix& mean) {
+    Matrix table(mean.rows(), mean.cols() + 1);
+    for (std::int64_t i = 0; i < mean.rows(); ++i) {
+      const auto from = mean.row(i);
+      const auto to = table.row(i);
+      std::copy(from.begin(), from.end(), to.begin());
+      to.back() = 1;
+    }
+    return table;
+  }
+
+  ItemVectors::Encode encoder() const {
+    return [this](const Query& query, std::span<float> row) {
+      answer(query, row);
+      return true;
+    };
   }
 
   // The row whose product with an item's vector (factors, bias, 1) is the rating.
   void answer(const Query& query, std::span<float> row) const {
     std::vector<HistoryEvent> taken;
     for (const HistoryEvent& event : query.history) {
-      if (seen(event.item)) taken.push_back(event);
+      if (known_.has(event.item)) taken.push_back(event);
     }
     std::stable_sort(taken.begin(), taken.end(),
                      [](const HistoryEvent& a, const HistoryEvent& b) { return a.item < b.item; });
@@ -138,9 +133,8 @@ class Mf final : public Model {
 
   MfOptions options_;
   Fitted fitted_;
-  std::vector<std::uint8_t> seen_flags_;  // by item
-  Matrix vectors_;                        // by item: factors, bias, 1
-  std::unique_ptr<const PackedItems> packed_;
+  KnownItems known_;
+  ItemVectors vectors_;
 };
 
 class Fitting {
@@ -272,7 +266,7 @@ Result<std::unique_ptr<const Model>> Fitting::finished() const {
       !std::isfinite(noise_) || !std::isfinite(largest)) {
     return Error{Code::kInvalid, "mf: not finite: the ratings are too large to compute with"};
   }
-  return std::make_unique<const Mf>(options_, std::move(fitted));
+  return Mf::make(options_, std::move(fitted), nullptr);
 }
 
 Error corrupt(const char* what) { return {Code::kCorrupt, std::string("mf: ") + what}; }
@@ -356,7 +350,7 @@ Result<std::unique_ptr<const Model>> fit_mf(const Run& run, const MfOptions& opt
 Result<std::unique_ptr<const Model>> load_mf(ArchiveReader& reader, const Catalogue&) {
   VT_TRY(auto saved, load_options<MfOptions>(reader));
   VT_TRY(Fitted fitted, Mf::load(reader, saved.first, saved.second));
-  return std::make_unique<const Mf>(saved.first, std::move(fitted));
+  return Mf::make(saved.first, std::move(fitted), &reader);
 }
 
 }  // namespace vitrine

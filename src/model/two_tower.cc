@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "index/scan.h"
 #include "model/item_attributes.h"
+#include "model/item_vectors.h"
 #include "model/memory.h"
 #include "model/options_archive.h"
 #include "model/two_tower_network.h"
@@ -19,8 +19,6 @@ namespace {
 using nn::Parameters;
 using nn::Tape;
 using nn::Var;
-
-constexpr std::uint32_t kNowhere = 0xffffffff;
 
 TwoTowerShape shape_of(const TwoTowerOptions& options, std::int64_t items,
                        std::int64_t attributes) {
@@ -38,7 +36,7 @@ TwoTowerShape shape_of(const TwoTowerOptions& options, std::int64_t items,
 struct TwoTowerState {
   Parameters user;                          // of the user tower
   std::vector<std::uint32_t> seen, listed;  // items with events; items with a vector: ascending
-  Matrix vectors;                           // of the items listed
+  Matrix vectors;                           // of the items listed, until a model has taken them
 };
 
 class TwoTower final : public Model {
@@ -48,69 +46,65 @@ class TwoTower final : public Model {
         network_(network),
         state_(std::move(state)),
         seen_(static_cast<std::size_t>(network.shape().items)),
-        places_(static_cast<std::size_t>(network.shape().items), kNowhere) {
+        listed_(state_.listed, static_cast<std::uint32_t>(network.shape().items)),
+        vectors_(by_item(state_, network.shape().items).view(), listed_) {
     for (const std::uint32_t item : state_.seen) seen_.set(item);
-    std::vector<ItemIndex> names;
-    for (const std::uint32_t item : state_.listed) {
-      places_[item] = static_cast<std::uint32_t>(names.size());
-      names.push_back(ItemIndex{item});
-    }
-    packed_ = std::make_unique<const PackedItems>(state_.vectors.view(), names);
+    state_.vectors = Matrix();
+  }
+
+  // `archive`: where it is loaded from, or null.
+  static Result<std::unique_ptr<const Model>> make(const TwoTowerOptions& options,
+                                                   const TwoTowerNetwork& network,
+                                                   TwoTowerState state, ArchiveReader* archive) {
+    auto model = std::make_unique<TwoTower>(options, network, std::move(state));
+    VT_TRY(model->vectors_.make_search(archive));
+    return std::unique_ptr<const Model>(std::move(model));
   }
 
   void retrieve(std::span<const Query> queries, std::span<const ItemMask> masks, int n,
                 CandidateBlock& out) const override {
-    out.reset(queries.size(), static_cast<std::size_t>(std::max(n, 0)));
     Tape tape(state_.user);
-    std::vector<std::size_t> asked;
-    std::vector<ItemMask> own_masks;
-    Matrix rows(static_cast<std::int64_t>(queries.size()), options_.factors);
-    for (std::size_t q = 0; q < queries.size(); ++q) {
-      const std::vector<float> u = user_vector(queries[q], tape);
-      if (u.empty()) continue;
-      std::copy(u.begin(), u.end(), rows.row(static_cast<std::int64_t>(asked.size())).begin());
-      asked.push_back(q);
-      own_masks.push_back(mask_of(masks, q));
-    }
-    if (asked.empty() || n <= 0) return;
-    CandidateBlock lists;
-    const MatrixView<const float> view{rows.data(), static_cast<std::int64_t>(asked.size()),
-                                       rows.cols(), rows.stride()};
-    scan_top(view, *packed_, own_masks, n, lists);
-    for (std::size_t a = 0; a < asked.size(); ++a) {
-      const auto list = lists.row(a);
-      std::copy(list.begin(), list.end(), out.room(asked[a]).begin());
-      out.set_count(asked[a], list.size());
-    }
+    vectors_.retrieve(queries, masks, n, encoder(tape), out);
   }
 
   void score(const Query& query, std::span<const ItemIndex> items,
              std::span<float> scores) const override {
-    std::fill(scores.begin(), scores.end(), 0.0f);
     Tape tape(state_.user);
-    const std::vector<float> u = user_vector(query, tape);
-    if (u.empty()) return;
-    std::vector<ItemIndex> places;  // rows of the vectors
-    std::vector<std::size_t> asked;
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      if (raw(items[i]) >= places_.size() || places_[raw(items[i])] == kNowhere) continue;
-      places.push_back(ItemIndex{places_[raw(items[i])]});
-      asked.push_back(i);
-    }
-    std::vector<float> found(places.size());
-    scan_scores(u, state_.vectors.view(), places, found);
-    for (std::size_t a = 0; a < asked.size(); ++a) scores[asked[a]] = found[a];
+    vectors_.score(query, items, scores, encoder(tape));
   }
 
   void save(ArchiveWriter& writer) const override {
     save_options(writer, options_, static_cast<std::uint32_t>(network_.shape().items));
     writer.tensor("seen", state_.seen);
     writer.tensor("listed", state_.listed);
-    nn::save_matrix(writer, "vectors", state_.vectors);
+    Matrix vectors(static_cast<std::int64_t>(state_.listed.size()), options_.factors);
+    for (std::size_t i = 0; i < state_.listed.size(); ++i) {
+      const auto from = vectors_.vector(ItemIndex{state_.listed[i]});
+      std::copy(from.begin(), from.end(), vectors.row(static_cast<std::int64_t>(i)).begin());
+    }
+    nn::save_matrix(writer, "vectors", vectors);
     state_.user.save(writer, "user");
+    vectors_.save(writer);
   }
 
  private:
+  static Matrix by_item(const TwoTowerState& state, std::int64_t items) {
+    Matrix table(items, state.vectors.cols());
+    for (std::size_t i = 0; i < state.listed.size(); ++i) {
+      const auto from = state.vectors.row(static_cast<std::int64_t>(i));
+      std::copy(from.begin(), from.end(), table.row(state.listed[i]).begin());
+    }
+    return table;
+  }
+
+  ItemVectors::Encode encoder(Tape& tape) const {
+    return [this, &tape](const Query& query, std::span<float> row) {
+      const std::vector<float> u = user_vector(query, tape);
+      std::copy(u.begin(), u.end(), row.begin());
+      return !u.empty();
+    };
+  }
+
   // Empty: no known item. One history at a time: bits do not depend on the batch.
   std::vector<float> user_vector(const Query& query, Tape& tape) const {
     std::vector<std::uint32_t> items;
@@ -133,8 +127,8 @@ class TwoTower final : public Model {
   TwoTowerNetwork network_;
   TwoTowerState state_;
   Bitmap seen_;
-  std::vector<std::uint32_t> places_;  // by item: its row of the vectors
-  std::unique_ptr<const PackedItems> packed_;
+  KnownItems listed_;
+  ItemVectors vectors_;
 };
 
 // Attributes of items, those that no taken item has left out: nothing can be learned of them.
@@ -242,7 +236,7 @@ class TwoTowerTask final : public NeuralTask {
       if (taken(i) || fresh) state.listed.push_back(i);
     }
     state.vectors = vectors_of(parameters, state.listed);
-    return std::make_unique<const TwoTower>(options_, network, std::move(state));
+    return TwoTower::make(options_, network, std::move(state), nullptr);
   }
 
  private:
@@ -405,7 +399,7 @@ Result<std::unique_ptr<const Model>> load_two_tower(ArchiveReader& reader, const
   VT_TRY(nn::load_matrix(reader, "vectors", state.vectors));
   state.seen.assign(seen.begin(), seen.end());
   state.listed.assign(listed.begin(), listed.end());
-  return std::make_unique<const TwoTower>(options, network, std::move(state));
+  return TwoTower::make(options, network, std::move(state), &reader);
 }
 
 }  // namespace vitrine

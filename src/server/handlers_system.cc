@@ -14,6 +14,7 @@ Value status_json(const EngineStatus& status) {
                {"snapshot_sequence", status.snapshot_sequence},
                {"users", status.users},
                {"items", status.items},
+               {"incomplete_items", status.incomplete_items},
                {"events", status.events},
                {"persons_live", status.persons_live},
                {"training", status.training},

@@ -164,6 +164,12 @@ Result<Value> changes_without_id(const Call& call) {
   return body;
 }
 
+// A record, and whether events alone mention it.
+HttpResponse known_response(Value record, bool incomplete) {
+  if (incomplete) record.as_table()->set("incomplete", true);
+  return json_response(record);
+}
+
 Result<HttpResponse> acknowledged(const Result<Ack>& ack) {
   if (!ack.ok()) return ack.error();
   return json_response(ack_json(*ack));
@@ -204,8 +210,8 @@ Result<HttpResponse> patch_item(const Call& call) {
 }
 
 Result<HttpResponse> get_item(const Call& call) {
-  VT_TRY(const Item item, call.engine.item(call.path[0]));
-  return json_response(item_to_json(item));
+  VT_TRY(const KnownItem item, call.engine.item(call.path[0]));
+  return known_response(item_to_json(item), item.incomplete);
 }
 
 Result<HttpResponse> delete_item(const Call& call) {
@@ -229,8 +235,8 @@ Result<HttpResponse> patch_user(const Call& call) {
 }
 
 Result<HttpResponse> get_user(const Call& call) {
-  VT_TRY(const User user, call.engine.user(call.path[0]));
-  return json_response(user_to_json(user));
+  VT_TRY(const KnownUser user, call.engine.user(call.path[0]));
+  return known_response(user_to_json(user), user.incomplete);
 }
 
 Result<HttpResponse> get_user_history(const Call& call) {

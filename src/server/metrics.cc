@@ -79,6 +79,7 @@ prometheus::MetricFamily gauges(const EngineStatus& status) {
   gauge("snapshot_sequence", static_cast<double>(status.snapshot_sequence));
   gauge("users", static_cast<double>(status.users));
   gauge("items", static_cast<double>(status.items));
+  gauge("incomplete_items", static_cast<double>(status.incomplete_items));
   gauge("events", static_cast<double>(status.events));
   gauge("persons_live", static_cast<double>(status.persons_live));
   gauge("slates_logged", static_cast<double>(status.slates_logged));

@@ -98,6 +98,16 @@ Table user_schema() {
                         {"created", time_of("RFC 3339, or Unix seconds")}}));
 }
 
+// A record as it is answered with.
+Table known(Table schema) {
+  schema.find("properties")
+      ->as_table()
+      ->set("incomplete",
+            type("boolean",
+                 "true: only events mention it, it was never described; absent otherwise"));
+  return schema;
+}
+
 Table request_schema() {
   return closed(object(
       {{"user", type("string", "known or not; absent: an anonymous visitor")},
@@ -151,6 +161,7 @@ Table status_schema() {
         "slates_logged", "slates_dropped", "new_items", "new_items_shown", "memory_bytes"}) {
     properties.set(name, whole(0));
   }
+  properties.set("incomplete_items", whole(0, "that events mention and nothing describes"));
   properties.set("ready", type("boolean"));
   properties.set("new_item_seconds",
                  type("number", "mean, until an item that came after the snapshot was in a list"));
@@ -168,8 +179,10 @@ Table all_schemas() {
       {"Events", one_or_many("Event", "events")},
       {"Item", item_schema()},
       {"Items", one_or_many("Item", "items")},
+      {"KnownItem", known(item_schema())},
       {"ItemChanges", changes_of(item_schema())},
       {"User", user_schema()},
+      {"KnownUser", known(user_schema())},
       {"UserChanges", changes_of(user_schema())},
       {"Users", one_or_many("User", "users")},
       {"Merge", closed(object({{"session", type("string", "whose events become the user's")},
