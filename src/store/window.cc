@@ -67,9 +67,11 @@ void IdWindow::make_chunk(std::uint64_t chunk) {
 
 void IdWindow::reserve(std::uint64_t first_sequence, std::uint64_t count) {
   if (capacity_ == 0 || count == 0) return;
-  for (std::uint64_t i = 0; i < count; i += kChunk)
-    make_chunk((first_sequence + i) % capacity_ / kChunk);
-  make_chunk((first_sequence + count - 1) % capacity_ / kChunk);
+  for (std::uint64_t i = 0; i < count;) {
+    const std::uint64_t position = (first_sequence + i) % capacity_, chunk = position / kChunk;
+    make_chunk(chunk);
+    i += std::min((chunk + 1) * kChunk, capacity_) - position;
+  }
   while (std::min(used_ + count, capacity_) * 5 > slots_.size() * 3) grow();
 }
 

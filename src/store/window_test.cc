@@ -50,6 +50,21 @@ TEST(IdWindow, GrowsWrapsAndForgets) {
   EXPECT_LT(window.memory_bytes(), kCapacity * 45);
 }
 
+TEST(IdWindow, WhatIsReservedIsEnough) {
+  constexpr std::uint64_t kCapacity = 40'000;  // two chunks and a part of one
+  IdWindow window(kCapacity);
+  std::uint64_t next = 30'000;
+  for (const std::uint64_t count : {1, 20'000, 3, 39'000, 70'000}) {
+    std::vector<IdHash> ids;
+    for (std::uint64_t i = 0; i < count; ++i) ids.push_back(number(next + i));
+    window.reserve(next, count);
+    const std::uint64_t taken = window.memory_bytes();
+    window.add(next, ids);
+    EXPECT_EQ(window.memory_bytes(), taken) << count;
+    next += count;
+  }
+}
+
 TEST(IdWindow, WithoutCapacityKnowsNothing) {
   IdWindow window(0);
   const IdHash id = number(1);

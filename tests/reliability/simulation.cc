@@ -231,8 +231,8 @@ void Simulation::add_events() {
     Event timed = event;
     timed.received = now;
     if (timed.time == kNoTime) timed.time = now;
-    Record& record = records.emplace_back(RecordKind::kEvent, "", event.id);
-    encode_event(timed, types_, record.payload);
+    records.push_back({RecordKind::kEvent, "", event.id});
+    encode_event(timed, types_, records.back().payload);
   }
   told(engine_->add_events(events), std::move(records));
 }

@@ -170,6 +170,11 @@ void Simulation::check_replay(const Oracle& oracle) {
   EXPECT_EQ((*live)->sequence(), log_.size());
   ASSERT_NO_FATAL_FAILURE(same_ids((*live)->vocabulary().users, oracle.users));
   ASSERT_NO_FATAL_FAILURE(same_ids((*live)->vocabulary().items, oracle.items));
+  for (std::uint32_t u = 0; u < oracle.users.size(); ++u) {  // the erased ones too
+    const auto history = (*live)->people().history({UserIndex{u}, {}});
+    ASSERT_TRUE(history.ok()) << history.error().message;
+    ASSERT_NO_FATAL_FAILURE(check_history(*history, oracle.history(u)));
+  }
   for (int s = 0; s < 5; ++s) {
     const std::string session = "s" + std::to_string(s);
     SCOPED_TRACE(session);
