@@ -132,7 +132,8 @@ void Cleaner::impossible_prices() {
     const float price = events_.price[row];
     if (std::isnan(price)) return false;
     const bool free = options_.drop_free && events_.type[row] == EventType::kPurchase && price == 0;
-    return price < 0 || !std::isfinite(price) || free;
+    const bool refund = price < 0 && is_return(events_, row);  // as some books write it
+    return (price < 0 && !refund) || !std::isfinite(price) || free;
   });
 }
 

@@ -26,7 +26,8 @@ Status check_optional_id(std::string_view id, std::string_view what) {
 }
 
 Status check_number(double number, std::string_view what) {
-  if (std::isinf(number)) return invalid(std::string(what) + ": must be a finite number");
+  if (std::isinf(static_cast<float>(number)))  // that is how it is kept
+    return invalid(std::string(what) + ": must be a finite number, of at most 3.4e38");
   return {};
 }
 

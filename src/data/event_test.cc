@@ -115,7 +115,7 @@ TEST(CheckEvent, NamesTheField) {
   event.type = EventType::kSearch;
   EXPECT_TRUE(check_event(event).ok());
   event.price = std::numeric_limits<double>::infinity();
-  EXPECT_EQ(problem(check_event(event)), "price: must be a finite number");
+  EXPECT_EQ(problem(check_event(event)), "price: must be a finite number, of at most 3.4e38");
   event.price = -1;
   event.order = "a\x01";
   EXPECT_EQ(problem(check_event(event)), "order: contains a control character");

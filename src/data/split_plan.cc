@@ -79,6 +79,13 @@ Result<SplitPlan> plan_time(const Run&, const Histories& all, const SplitOptions
     held += ripe;
     if (ripe > 0 && before >= history_min(all, r, options)) plan.questions.push_back({r, cut});
   }
+  if (held == 0 && options.maturity_days > 0) {
+    return Error{
+        Code::kInvalid,
+        fmt::format("maturity_days={:g} leaves nothing to ask for: the test part begins at "
+                    "{}; a longer test_days or a shorter maturity works",
+                    options.maturity_days, format_time(cut))};
+  }
   plan.protocol = fmt::format(
       "global time split: the {} of {} from {} on are the test part, events at "
       "exactly that time included",

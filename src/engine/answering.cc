@@ -27,6 +27,15 @@ Status check_count(std::string_view what, std::size_t count, std::size_t max) {
   return Error{Code::kInvalid, fmt::format("{} {}, at most {} are taken", count, what, max)};
 }
 
+Status check_categories(std::span<const std::string> categories) {
+  for (std::size_t i = 0; i < categories.size(); ++i) {
+    if (categories[i].size() > kCategoryBytesMax)
+      return Error{Code::kInvalid,
+                   fmt::format("categories[{}]: longer than {} bytes", i, kCategoryBytesMax)};
+  }
+  return {};
+}
+
 Status check_request(const RecommendRequest& request) {
   VT_TRY(check_n(request.n));
   if (!request.user.empty()) VT_TRY(check_id(request.user, "user"));
@@ -36,6 +45,7 @@ Status check_request(const RecommendRequest& request) {
   VT_TRY(check_count("excluded items", request.exclude.size(), kRequestIdsMax));
   VT_TRY(check_count("items in the cart", request.cart.size(), kRequestIdsMax));
   VT_TRY(check_count("categories", request.categories.size(), kCategoryMasksMax));
+  VT_TRY(check_categories(request.categories));
   const std::string& repeat = request.repeat;
   if (repeat.empty() || repeat == "never" || repeat == "after_cycle" || repeat == "always")
     return {};
@@ -256,9 +266,12 @@ Answer answered(const Slate& slate, Engine::State& state, const Pinned& pinned) 
 }
 
 // Every answer leaves a record before nobody has to wait for it.
+// `frozen`: of which this is the page at `offset`, or null.
 Answer finish(const Slate& slate, Engine::State& state, const Pinned& pinned,
-              const RecommendRequest& request) {
+              const RecommendRequest& request, const FrozenSlate* frozen = nullptr,
+              std::size_t offset = 0) {
   Answer answer = answered(slate, state, pinned);
+  if (frozen != nullptr) answer.snapshot = frozen->snapshot;
   if (pinned.sequence < request.min_sequence) {
     answer.degraded +=
         fmt::format("{}out of time: sequence {} is not there yet, only {}",
@@ -270,8 +283,14 @@ Answer finish(const Slate& slate, Engine::State& state, const Pinned& pinned,
       fresh.push_back(item.item);
   }
   if (!fresh.empty()) state.new_items.shown(fresh, state.clock());
-  if (state.slates) state.slates->add(slate_record(answer, request, state.clock()));
+  if (state.slates) state.slates->add(slate_record(answer, request, state.clock(), offset));
   return answer;
+}
+
+// What the person does not want to see, as of now.
+Result<std::vector<ItemIndex>> unwanted_by(const FrozenSlate& frozen, const Live& live) {
+  const auto user = live.vocabulary().user(frozen.user);
+  return live.people().unwanted(user ? Person{*user, {}} : Person{kNoUser, frozen.session});
 }
 
 // The items of a frozen list that come next. What may not be shown any more is passed over.
@@ -285,29 +304,46 @@ Result<Answer> next_page(Engine::State& state, const Pinned& pinned,
                  "next: this list is no longer kept; ask for it anew (it was too long ago, or the "
                  "server has started since)"};
   }
+  VT_TRY(const auto unwanted, unwanted_by(*frozen, *pinned.live));
   const auto n = static_cast<std::size_t>(request.n);
+  const std::size_t offset = token->offset;
   Slate slate;
   while (token->offset < frozen->items.size() && slate.items.size() < n) {
     const SlateItem& item = frozen->items[token->offset++];
-    if (pinned.catalogue->available().test(raw(item.item))) slate.items.push_back(item);
+    if (pinned.catalogue->available().test(raw(item.item)) &&
+        std::find(unwanted.begin(), unwanted.end(), item.item) == unwanted.end())
+      slate.items.push_back(item);
   }
   if (slate.items.size() < n) slate.shortfall = "the list ends here";
-  RecommendRequest record = frozen->request;
+  RecommendRequest record;
+  record.user = frozen->user;
+  record.session = frozen->session;
+  record.placement = frozen->placement;
+  record.item = frozen->item;
   record.n = request.n;
   record.min_sequence = request.min_sequence;
-  Answer answer = finish(slate, state, pinned, record);
-  answer.snapshot = frozen->snapshot;
+  Answer answer = finish(slate, state, pinned, record, frozen.get(), offset);
   if (token->offset < frozen->items.size()) answer.next = token->text();
   return answer;
+}
+
+// Of a list whose first page needs none.
+void forget_fallback(Slate& slate) {
+  const std::size_t at = slate.degraded.find(slate.filled_up);
+  if (slate.filled_up.empty() || at == std::string::npos) return;
+  slate.degraded.erase(at, slate.filled_up.size());
+  constexpr std::string_view kJoin = "; ";
+  if (slate.degraded.ends_with(kJoin)) slate.degraded.resize(slate.degraded.size() - kJoin.size());
+  if (slate.degraded.starts_with(kJoin)) slate.degraded.erase(0, kJoin.size());
 }
 
 // What lies behind the first n items of a long list, to be paged through; the slate is cut there.
 FrozenSlate freeze(Slate& slate, const RecommendRequest& request) {
   const auto n = static_cast<std::size_t>(request.n);
-  FrozenSlate frozen{request, {}, {}};
+  FrozenSlate frozen{request.user, request.session, request.placement, request.item, {}, {}};
   if (slate.items.size() < n) return frozen;
   slate.shortfall.clear();
-  if (slate.items[n - 1].score > 0) slate.degraded.clear();  // no fallback up to there
+  if (slate.listed >= n) forget_fallback(slate);
   if (slate.items.size() == n) return frozen;
   for (const SlateItem& item : slate.items)
     frozen.items.push_back({item.item, item.score, item.propensity, item.source, {}});

@@ -7,9 +7,10 @@
 
 namespace vitrine {
 
-Background::Background(Work work, double schedule_hours, Retries retries)
+Background::Background(Work work, double schedule_hours, Retries retries, double hours_since)
     : work_(std::move(work)),
       schedule_(schedule_hours * 3600),
+      since_(std::clamp(hours_since, 0., schedule_hours) * 3600),
       retries_(retries),
       thread_([this] { loop(); }) {}
 
@@ -58,7 +59,7 @@ void Background::look() {
 
 void Background::loop() {
   using Clock = std::chrono::steady_clock;
-  Clock::time_point last_start = Clock::now();
+  Clock::time_point last_start = Clock::now() - std::chrono::duration_cast<Clock::duration>(since_);
   std::unique_lock lock(mutex_);
   while (!stopping_.load()) {
     Clock::time_point until = Clock::now() + std::chrono::seconds(kSnapshotPollSeconds);

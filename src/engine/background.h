@@ -28,7 +28,8 @@ class Background {
     int count = 0;
     std::chrono::milliseconds pause = std::chrono::minutes(1);
   };
-  Background(Work work, double schedule_hours, Retries retries);
+  // `hours_since`: since the last training, for the schedule.
+  Background(Work work, double schedule_hours, Retries retries, double hours_since = 0);
   ~Background();  // stops a running training
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;
@@ -43,6 +44,7 @@ class Background {
 
   const Work work_;
   const std::chrono::duration<double> schedule_;  // 0: never
+  const std::chrono::duration<double> since_;     // the last training, at the start
   const Retries retries_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;

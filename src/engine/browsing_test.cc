@@ -44,6 +44,39 @@ TEST(Pages, NoRepeatsWhateverHappensMeanwhile) {
   EXPECT_GE(seen.size(), 30u);
 }
 
+TEST(Pages, HeedWhatIsHiddenAndWhoIsErasedMeanwhile) {
+  TempFolder folder;
+  const auto engine = filled_shop(shop_config(folder), OpenMode::kServe);
+  RecommendRequest request = request_of("u0", 4);
+  request.pages = true;
+  request.exclude.assign(100, std::string(kIdBytesMax, 'x'));
+  const Answer first = must(engine->recommend(request));
+  RecommendRequest next = request_of("", 4);
+  next.next = first.next;
+  const std::string unwanted = must(engine->recommend(next)).items[1].id;
+  Event hide = purchase("u0", unwanted, kShopOpens + 200 * kDay, "");
+  hide.type = EventType::kHide;
+  must(engine->add_events(std::vector{hide}));
+  for (const std::string& id : ids_of(must(engine->recommend(next)))) EXPECT_NE(id, unwanted);
+  must(engine->erase_user("u0"));
+  EXPECT_EQ(engine->recommend(next).error().code, Code::kNotFound);
+}
+
+TEST(Pages, SayWhatOtherListsSay) {
+  TempFolder folder;
+  const auto engine = filled_shop(shop_config(folder), OpenMode::kServe, false);
+  RecommendRequest request = request_of("u0", 4);
+  request.pages = true;
+  const Answer unready = must(engine->recommend(request));
+  EXPECT_NE(unready.degraded.find("no snapshot"), std::string::npos) << unready.degraded;
+  TestRun run;
+  must(engine->train(run.run, {}));
+  EXPECT_EQ(must(engine->recommend(request)).degraded, "") << "the first page needs no fallback";
+  request.ms_left = 0;
+  const Answer late = must(engine->recommend(request));
+  EXPECT_NE(late.degraded.find("out of time"), std::string::npos) << late.degraded;
+}
+
 TEST(Pages, TokensAreChecked) {
   TempFolder folder;
   const auto engine = filled_shop(shop_config(folder), OpenMode::kServe);

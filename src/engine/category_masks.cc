@@ -22,7 +22,8 @@ std::vector<std::string> parse_category(std::string_view text) {
 std::shared_ptr<const Bitmap> CategoryMasks::find(const CatalogueVersion& catalogue,
                                                   std::span<const std::string> categories) {
   std::string key;
-  for (const std::string& category : categories) key += category + '\n';
+  for (const std::string& category : categories)
+    key += std::to_string(category.size()) + ' ' + category;
   {
     std::lock_guard lock(mutex_);
     if (version_ == catalogue.version()) {

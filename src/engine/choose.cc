@@ -48,6 +48,7 @@ class Chooser {
       const double all = kTuningShare * config_.train.budget_seconds;
       VT_TRY(tune(model, std::max(1e-3, (all - spent) / static_cast<double>(left--))));
     }
+    if (best_.empty()) return Error{Code::kInvalid, "no model could be fitted to choose from"};
     std::stable_sort(best_.begin(), best_.end(),
                      [](const Tuned& a, const Tuned& b) { return a.value > b.value; });
     VT_TRY(fuse());
@@ -85,7 +86,8 @@ class Chooser {
     TuneLog log;
     auto report = tune_models(run_, tasks, data, options, log);
     if (!report.ok()) {
-      if (report.error().code != Code::kExhausted) return report.error();
+      const Code code = report.error().code;  // too large, or cannot be fitted as it is
+      if (code != Code::kExhausted && code != Code::kInvalid) return report.error();
       run_.monitor.note(report.error().message + "; left out");
       return {};
     }

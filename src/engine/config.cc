@@ -177,6 +177,14 @@ class ConfigReader {
                                        "the log when one holds what they said; set " +
                                        where("live") + " checkpoint_minutes above 0"};
     }
+    for (const std::string& name : config.evaluate.seen) {
+      const auto known = EventTypes().find(name);
+      if (!known.ok()) {
+        return Error{Code::kInvalid, where("evaluate") + " seen: '" + name +
+                                         "' is no built-in event type; types of a shop's own "
+                                         "count when seen is empty"};
+      }
+    }
     const std::string& metric = config.train.metric;
     if (metric_cutoff(metric) == 0 || !find_metric(metric.substr(0, metric.find('@')))) {
       return Error{Code::kInvalid, where("train") + " metric '" + config.train.metric +

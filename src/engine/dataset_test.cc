@@ -236,6 +236,10 @@ TEST(CategoryMasks, BelowAPath) {
   const auto mask = masks.find(*before, std::vector<std::string>{"All>Taste 1", "Nowhere"});
   for (std::uint32_t i = 0; i < 600; ++i) EXPECT_EQ(mask->test(i), i % 4 == 1 && i % 3 != 0) << i;
   EXPECT_EQ(mask, masks.find(*before, std::vector<std::string>{"All>Taste 1", "Nowhere"}));
+  const auto none = masks.find(*before, std::vector<std::string>{"Nowhere\nAll"});
+  EXPECT_FALSE(none->test(1));
+  const auto some = masks.find(*before, std::vector<std::string>{"Nowhere", "All"});
+  EXPECT_TRUE(some->test(1)) << "another question";
   live.erase(ItemIndex{1});
   live.hide(ItemIndex{5});
   live.publish();

@@ -33,6 +33,16 @@ void Engine::State::load_any_snapshot() {
   }
 }
 
+// 0 when there was none, or nobody knows.
+double Engine::State::hours_since_training() const {
+  const auto names = snapshots.names();
+  if (!names.ok() || names->empty()) return 0;
+  const auto newest = load_manifest(files, snapshots.path(names->back()));
+  if (!newest.ok()) return 0;
+  const double hour = static_cast<double>(kDay) / 24;
+  return (static_cast<double>(clock()) - static_cast<double>(newest->publication.created)) / hour;
+}
+
 Status Engine::State::start_serving(const Run& run) {
   VT_TRY(files.make_folder(folder));
   VT_TRY(EventLog * log, log_to_write());
@@ -59,7 +69,8 @@ Status Engine::State::start_serving(const Run& run) {
     said = std::move(failure);
   };
   background = std::make_unique<Background>(std::move(work), config.train.schedule_hours,
-                                            Background::Retries{config.train.retries});
+                                            Background::Retries{config.train.retries},
+                                            hours_since_training());
   live_checkpoints = std::make_unique<CheckpointWriter>(
       CheckpointWriter::Work{[this, log] { return live_state->save(checkpoint(), *log); },
                              [this] { return live_state->sequence(); },

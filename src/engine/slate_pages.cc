@@ -23,6 +23,12 @@ std::shared_ptr<const FrozenSlate> SlatePages::find(std::string_view id) const {
   return found == slates_.end() ? nullptr : found->second;
 }
 
+void SlatePages::forget(std::string_view user) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(slates_, [&](const auto& slate) { return slate.second->user == user; });
+  std::erase_if(order_, [&](const std::string& id) { return !slates_.contains(id); });
+}
+
 std::string PageToken::text() const { return id + "." + std::to_string(offset); }
 
 std::optional<PageToken> PageToken::parse(std::string_view text) {

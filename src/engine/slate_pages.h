@@ -19,15 +19,16 @@
 namespace vitrine {
 
 struct FrozenSlate {
-  RecommendRequest request;
-  std::string snapshot;          // that answered, or empty
-  std::vector<SlateItem> items;  // without reasons
+  std::string user, session, placement, item;  // as asked
+  std::string snapshot;                        // that answered, or empty
+  std::vector<SlateItem> items;                // without reasons
 };
 
 class SlatePages {
  public:
   void put(std::string id, FrozenSlate slate);  // the id of the list; not there yet
   std::shared_ptr<const FrozenSlate> find(std::string_view id) const;  // null when unknown
+  void forget(std::string_view user);                                  // all lists of theirs
 
  private:
   mutable std::mutex mutex_;

@@ -30,7 +30,8 @@ std::string narrowing(const RecommendRequest& request) {
 
 }  // namespace
 
-std::string slate_record(const Answer& answer, const RecommendRequest& request, Timestamp time) {
+std::string slate_record(const Answer& answer, const RecommendRequest& request, Timestamp time,
+                         std::size_t offset) {
   std::string line;
   line.reserve(kHeadBytes + kItemBytes * answer.items.size());
   JsonWriter json(line);
@@ -46,9 +47,10 @@ std::string slate_record(const Answer& answer, const RecommendRequest& request, 
   field(json, "policy", "fusion");
   field(json, "variant", "only");
   json.key("n").integer(request.n);
+  if (offset > 0) json.key("offset").integer(static_cast<std::int64_t>(offset));
   field(json, "narrowed", narrowing(request));
   json.key("items").open('[');
-  int position = 0;
+  std::int64_t position = static_cast<std::int64_t>(offset);
   for (const AnsweredItem& item : answer.items) {
     json.open('{');
     field(json, "item", item.id);

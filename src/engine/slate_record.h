@@ -7,6 +7,7 @@
 
 namespace vitrine {
 
-std::string slate_record(const Answer& answer, const RecommendRequest& request, Timestamp time);
+std::string slate_record(const Answer& answer, const RecommendRequest& request, Timestamp time,
+                         std::size_t offset = 0);
 
 }  // namespace vitrine

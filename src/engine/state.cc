@@ -65,8 +65,10 @@ Result<Pinned> Engine::State::pin(std::uint64_t min_sequence, std::optional<doub
   VT_TRY(const Live* now, live());
   if (mode == OpenMode::kTool && !serving()) VT_TRY(follow_current());
   const double wait_ms = std::clamp(ms_left.value_or(kSequenceWaitMs), 0., 1. * kSequenceWaitMs);
-  const bool there = now->wait_for(min_sequence, static_cast<std::int64_t>(wait_ms));
-  if (!there && wait_ms >= kSequenceWaitMs) {
+  // What was acknowledged is there already, or is about to be: an import may still be folded in.
+  const bool near = min_sequence <= now->sequence() + kSequenceAheadMax;
+  const bool there = near && now->wait_for(min_sequence, static_cast<std::int64_t>(wait_ms));
+  if (!there && !ms_left) {
     return Error{Code::kUnavailable, "the state does not hold sequence " +
                                          std::to_string(min_sequence) + " yet, only up to " +
                                          std::to_string(now->sequence())};

@@ -81,6 +81,7 @@ struct Engine::State {
   Status load_snapshot(const std::string& name);
   void load_any_snapshot();
   Status start_serving(const Run& run);
+  double hours_since_training() const;
   // Loads what CURRENT names if it is not what is served.
   Status follow_current();
   Result<std::shared_ptr<const Snapshot>> published_snapshot();  // for the gate; null: none

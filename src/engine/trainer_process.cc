@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <optional>
 #include <thread>
 
 #include "engine/limits.h"
@@ -21,7 +22,8 @@ extern char** environ;
 namespace vitrine {
 namespace {
 
-constexpr int kNice = 10, kPollMs = 100, kPatiencePolls = 50;
+constexpr int kNice = 10, kPollMs = 100;
+constexpr auto kPatience = std::chrono::seconds(5);  // between asking the child to end and killing
 
 // The child's standard error as it comes; the last words are kept.
 class LastWords {
@@ -139,7 +141,8 @@ Status run_trainer(const std::vector<std::string>& command, const TrainerLimits&
   const auto out_of_time = [&] {
     return limits.minutes > 0 && Clock::now() - begin >= std::chrono::minutes(limits.minutes);
   };
-  int polls_since_asked = 0, status = 0;
+  std::optional<Clock::time_point> asked;
+  int status = 0;
   bool talks = true;
   while (true) {
     if (talks)
@@ -150,11 +153,14 @@ Status run_trainer(const std::vector<std::string>& command, const TrainerLimits&
     if (ended < 0 && errno != EINTR) return os_error("wait", errno);
     if (ended > 0) break;
     if (!stop.load() && !out_of_time()) continue;
-    if (polls_since_asked == 0) ::kill(*child, SIGTERM);
-    if (++polls_since_asked == kPatiencePolls) ::kill(*child, SIGKILL);
+    if (!asked) {
+      asked = Clock::now();
+      ::kill(*child, SIGTERM);
+    }
+    if (Clock::now() - *asked >= kPatience) ::kill(*child, SIGKILL);
   }
-  if (polls_since_asked > 0 && stop.load()) return Error{Code::kCancelled, "training was stopped"};
-  if (polls_since_asked > 0) {
+  if (asked && stop.load()) return Error{Code::kCancelled, "training was stopped"};
+  if (asked) {
     return Error{Code::kExhausted, "training was ended after train.time_limit_minutes = " +
                                        std::to_string(limits.minutes)};
   }

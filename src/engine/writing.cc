@@ -190,8 +190,10 @@ Result<Ack> Engine::erase_user(std::string_view id) {
     return Error{Code::kNotFound, "there is no user '" + std::string(id) + "'"};
   }
   const NewRecord record{RecordKind::kEraseUser, {}, as_bytes(id), state_->clock(), 0};
-  return state_->write(std::span(&record, 1), true,
-                       [&](Live::Turn& turn, const Appended&) { turn.erase_user(id); });
+  return state_->write(std::span(&record, 1), true, [&](Live::Turn& turn, const Appended&) {
+    turn.erase_user(id);
+    state_->pages.forget(id);
+  });
 }
 
 Result<Ack> Engine::merge(const Merge& merge) {

@@ -99,7 +99,9 @@ class Group {
 
   // False when neither this chunk nor a later one can hold anything for the list.
   bool enter(const PackedItems::Chunk& chunk, std::int64_t q) {
-    if (!selection(q).close_below(norms(q).norm * chunk.norm * kMargin)) return false;
+    // A float32 chain errs, too.
+    const double margin = kMargin + static_cast<double>(items_.width()) * 0x1p-23;
+    if (!selection(q).close_below(norms(q).norm * chunk.norm * margin)) return false;
     if (items_.screens()) {
       const double slack = norms(q).norm * chunk.error + norms(q).rounding * chunk.rounded_norm;
       selection(q).set_slack(slack * kMargin + kUnderflow * static_cast<double>(items_.width()));

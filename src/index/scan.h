@@ -27,7 +27,7 @@
 
 namespace vitrine {
 
-// Item vectors in the layout that one row of the kernel table wants. A position is a place in that
+// Item vectors in the layout that one row of the kernel table wants, at positions of that layout.
 // Immutable; keeps a copy of the vectors (float32, bytes, and bfloat16 where it screens), and
 // the position of each item.
 class PackedItems {

@@ -96,6 +96,7 @@ Slate top(std::span<const FusedCandidate> candidates, std::span<const Source> so
 
 // The fallback lists what the slate does not have yet, through the same gate.
 void fill_up(Slate& slate, const PipelineRequest& request, std::size_t n) {
+  slate.listed = slate.items.size();
   if (slate.items.size() >= n || request.fallback == nullptr) return;
   std::vector<ItemIndex> excluded(request.excluded.begin(), request.excluded.end());
   for (const SlateItem& item : slate.items) excluded.push_back(item.item);
@@ -113,9 +114,10 @@ void fill_up(Slate& slate, const PipelineRequest& request, std::size_t n) {
     added.push_back(c.item);
   }
   if (slate.items.size() == listed) return;
-  slate.degraded = listed == 0 ? fmt::format("the models list nothing: {}", request.fallback_name)
-                               : fmt::format("the models list {} of {} items: {} fills up", listed,
-                                             n, request.fallback_name);
+  slate.filled_up = listed == 0 ? fmt::format("the models list nothing: {}", request.fallback_name)
+                                : fmt::format("the models list {} of {} items: {} fills up", listed,
+                                              n, request.fallback_name);
+  slate.degraded = slate.filled_up;
 }
 
 // Each item is explained by the model that contributed most to it; items of the fallback by none.

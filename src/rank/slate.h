@@ -31,7 +31,9 @@ struct Slate {
   std::vector<SlateItem> items;
   std::string
       degraded;  // why this list is less than usual ("no model lists anything: ..."), or empty
-  std::string shortfall;  // why there are fewer than n, or empty
+  std::string shortfall;   // why there are fewer than n, or empty
+  std::size_t listed = 0;  // items that models listed; those of the fallback come behind them, and
+  std::string filled_up;   // this is what `degraded` says of it, or empty
 };
 
 }  // namespace vitrine

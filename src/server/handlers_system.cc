@@ -74,7 +74,10 @@ Result<HttpResponse> get_healthz(const Call&) { return json_response(Table{{"sta
 Result<HttpResponse> get_readyz(const Call& call) {
   const EngineStatus status = call.engine.status();
   if (status.ready) return json_response(Table{{"status", "ready"}, {"snapshot", status.snapshot}});
-  return json_response(Table{{"status", "no snapshot yet: train one"}, {"snapshot", ""}}, 503);
+  const char* why = status.snapshot.empty()
+                        ? "no snapshot yet: train one"
+                        : "memory ran out while what was logged was taken in: start again";
+  return json_response(Table{{"status", why}, {"snapshot", status.snapshot}}, 503);
 }
 
 Result<HttpResponse> get_metrics(const Call& call) {

@@ -1,5 +1,6 @@
 #include "server/http.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -38,6 +39,9 @@ using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::string_view kUnforeseen = "this request failed in a way that was not foreseen";
+
+// A training that outlives its server must not go on listening for it.
+void keep_from_children(int socket) { ::fcntl(socket, F_SETFD, FD_CLOEXEC); }
 
 std::string_view view(boost::string_view text) { return {text.data(), text.size()}; }
 
@@ -212,6 +216,10 @@ bool HttpServer::State::Connection::parse(error_code& error) {
   }
   buffer_.consume(parser_->put(buffer_.data(), error));
   if (error == http::error::need_more) error.clear();
+  // Its end cannot be known: what follows would be taken for the next request.
+  if (!error && parser_->is_header_done() && !parser_->chunked() &&
+      parser_->get().count(http::field::transfer_encoding) > 0)
+    error = http::error::bad_transfer_encoding;
   if (error || parser_->is_done()) return true;
   if (!admitted) return parser_->is_header_done();
   if (!told_to_continue_ && wants_continue(*parser_)) {
@@ -420,6 +428,7 @@ void HttpServer::State::begin(tcp::socket socket) {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
   socket.non_blocking(true);
+  keep_from_children(socket.native_handle());
   const auto connection = std::make_shared<Connection>(*this, std::move(socket));
   if (enter(*connection)) connection->begin();
 }
@@ -514,6 +523,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& host, i
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (!error) acceptor.non_blocking(true, error);
+  if (acceptor.is_open()) keep_from_children(acceptor.native_handle());
   if (error == asio::error::address_in_use) {
     return Error{Code::kUnavailable,
                  "port " + std::to_string(port) + " on " + host +

@@ -104,6 +104,15 @@ TEST(Http, ChunksOldVersionsHeadAndExpectations) {
       "POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
       "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
   EXPECT_NE(chunks.read_until("END").find("/c 5"), std::string::npos);
+  // A body whose end nobody knows must not become the next request.
+  for (const char* coding : {"gzip", "chunked, gzip", "identity"}) {
+    Client odd(server->port());
+    odd.send_all(std::string("POST /o HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: ") + coding +
+                 "\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n");
+    const std::string answer = odd.read_all();
+    EXPECT_EQ(status_of(answer), "HTTP/1.1 400") << coding;
+    EXPECT_EQ(answer.find("smuggled"), std::string::npos) << coding;
+  }
   Client old(server->port());
   old.send_all("GET /old HTTP/1.0\r\n\r\n");
   EXPECT_EQ(status_of(old.read_all()), "HTTP/1.0 200");

@@ -15,9 +15,9 @@ namespace {
 
 constexpr std::array kSeconds = {.0001, .00025, .0005, .001, .0025, .005, .01,
                                  .025,  .05,    .1,    .25,  .5,    1.,   5.};
-// Those that we answer with, ascending; another one is counted as the last.
-constexpr std::array kStatuses = {200, 400, 401, 403, 404, 405, 409,
-                                  413, 422, 429, 431, 503, 507, 500};
+// Those that we answer with; another one is counted as the last.
+constexpr std::array kStatuses = {200, 202, 400, 401, 403, 404, 405, 409,
+                                  413, 422, 429, 431, 500, 503, 507, 0};
 
 using Counter = std::atomic<std::uint64_t>;
 
@@ -48,7 +48,7 @@ void add_row(const Route* route, const Row& row, prometheus::MetricFamily& reque
   for (std::size_t s = 0; s < kStatuses.size(); ++s) {
     if (row.statuses[s] == 0) continue;
     prometheus::ClientMetric metric = labelled(route);
-    metric.label.push_back({"status", std::to_string(kStatuses[s])});
+    metric.label.push_back({"status", kStatuses[s] == 0 ? "other" : std::to_string(kStatuses[s])});
     metric.counter.value = static_cast<double>(row.statuses[s]);
     requests.metric.push_back(std::move(metric));
   }

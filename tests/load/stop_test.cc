@@ -92,10 +92,10 @@ std::set<std::string> write_until_stopped(int port, int writer, std::atomic<int>
   return items;
 }
 
-// Asks for a state that never comes, behind a question whose answer says that this one was read.
+// Asks for a state that does not come, behind a question whose answer says that this one was read.
 void ask_for_long(Client& client) {
   client.send_all(get("/healthz") + post("/v1/recommendations",
-                                         R"({"user": "w0", "min_sequence": 999999999})",
+                                         R"({"user": "w0", "min_sequence": 900000})",
                                          "X-Deadline-Ms: 1500\r\n"));
   EXPECT_EQ(status_of(client.read_answer()), "HTTP/1.1 200");
 }
