@@ -398,6 +398,23 @@ TEST(Engine, ATrainerThatFailsIsReported) {
             "failed: training ended with status 3: the disk is full; it is begun again in 60 s");
 }
 
+TEST(Engine, ARollbackIsFollowedWhileATrainingRuns) {
+  TempFolder folder;
+  Config config = shop_config(folder);
+  config.trainer = {"/bin/sh", "-c", "exec sleep 100"};
+  const auto server = filled_shop(config, OpenMode::kServe);
+  const std::string first = server->status().snapshot;
+  TestRun run;
+  must(server->train(run.run, {true, "", false}));
+  must(server->start_training({}));
+  ASSERT_NE(server->status().snapshot, first);
+  must(SnapshotFolder(real_files(), folder.file("shop/snapshots")).publish(first));
+  for (int i = 0; i < 400 && server->status().snapshot != first; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(server->status().snapshot, first);
+  EXPECT_EQ(server->status().training, "running");
+}
+
 TEST(Engine, AnotherProcessMayTrainBesideTheServer) {
   TempFolder folder;
   const Config config = shop_config(folder);

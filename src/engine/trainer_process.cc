@@ -127,7 +127,7 @@ Status outcome(int status, const std::string& words) {
 }  // namespace
 
 Status run_trainer(const std::vector<std::string>& command, const TrainerLimits& limits,
-                   const std::atomic<bool>& stop) {
+                   const std::atomic<bool>& stop, const std::function<void()>& meanwhile) {
   if (command.empty()) return Error{Code::kInvalid, "trainer: no command"};
   int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) return os_error("make a pipe", errno);
@@ -145,6 +145,7 @@ Status run_trainer(const std::vector<std::string>& command, const TrainerLimits&
   int status = 0;
   bool talks = true;
   while (true) {
+    if (meanwhile) meanwhile();
     if (talks)
       talks = words.read(kPollMs);
     else

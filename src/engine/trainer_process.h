@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,9 @@ struct TrainerLimits {
 
 // Runs `command` (an absolute path and arguments) at low priority within `limits`, and waits.
 // `stop` ends it (kCancelled), and so does the end of its time (kExhausted). An exit status other
-// than 0 is kInternal with its last words.
+// than 0 is kInternal with its last words. `meanwhile` is called again and again, at least ten
+// times a second.
 Status run_trainer(const std::vector<std::string>& command, const TrainerLimits& limits,
-                   const std::atomic<bool>& stop);
+                   const std::atomic<bool>& stop, const std::function<void()>& meanwhile = {});
 
 }  // namespace vitrine

@@ -1,8 +1,10 @@
 // Long work: cleaning reports, evaluation, training and publication.
+#include <chrono>
 #include <thread>
 
 #include "engine/dataset.h"
 #include "engine/diag.h"
+#include "engine/limits.h"
 #include "engine/state.h"
 #include "engine/trainer.h"
 #include "engine/trainer_process.h"
@@ -140,7 +142,14 @@ Status Engine::State::train_in_background(const TrainRequest& request,
     if (!request.reason.empty()) command.push_back("--reason=" + request.reason);
     const TrainerLimits limits{static_cast<std::uint64_t>(config.train.memory_limit_mb) << 20,
                                config.train.time_limit_minutes, config.train.cores};
-    VT_TRY(run_trainer(command, limits, stop));
+    // Somebody may publish meanwhile. What cannot be followed is said when the training has ended.
+    const auto look = [this, last = std::chrono::steady_clock::now()]() mutable {
+      const auto now = std::chrono::steady_clock::now();
+      if (now - last < std::chrono::seconds(kSnapshotPollSeconds)) return;
+      last = now;
+      (void)follow_current().ok();
+    };
+    VT_TRY(run_trainer(command, limits, stop, look));
     VT_TRY(follow_current());
   }
   if (const auto now = serving(); now && now != before) {
