@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "engine/engine_testing.h"
 
 namespace vitrine {
@@ -169,8 +171,7 @@ class RollBack final : public Monitor {
       : folder_(std::move(folder)), name_(std::move(name)) {}
   void begin(std::string_view, std::uint64_t, std::string_view) override {}
   Verdict advance(std::uint64_t) override {
-    if (!done_) must(SnapshotFolder(real_files(), folder_).publish(name_));
-    done_ = true;
+    if (!done_.exchange(true)) must(SnapshotFolder(real_files(), folder_).publish(name_));
     return Verdict::kContinue;
   }
   void end() override {}
@@ -180,7 +181,7 @@ class RollBack final : public Monitor {
 
  private:
   const std::string folder_, name_;
-  bool done_ = false;
+  std::atomic<bool> done_{false};  // models report from any thread
 };
 
 TEST(Snapshot, WhatIsPublishedDuringATrainingStays) {
