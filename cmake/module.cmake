@@ -36,7 +36,7 @@ function(vt_test_binary name)
     endif()
   endforeach()
   add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
-  set_tests_properties(${name} PROPERTIES TIMEOUT 900 ENVIRONMENT
+  set_tests_properties(${name} PROPERTIES TIMEOUT 1800 ENVIRONMENT
                        "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/cmake/tsan.supp")
 endfunction()
 
