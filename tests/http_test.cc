@@ -13,12 +13,7 @@
 // Requests and bodies may hold <c*N>: the character c, N times.
 //
 // All files share one server and run in the order of their names.
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -28,6 +23,7 @@
 #include <utility>
 
 #include "engine/engine.h"
+#include "server/http_testing.h"
 #include "server/server.h"
 #include "tests/fault_files.h"
 
@@ -104,26 +100,10 @@ class Shop {
 
 // Sends bytes on a new connection and reads until the server closes it or is silent.
 std::string exchange(int port, const std::string& bytes) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
-  const timeval limit{20, 0};
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  for (std::size_t sent = 0; sent < bytes.size();) {
-    const ssize_t n = send(fd, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
-    if (n <= 0) break;
-    sent += static_cast<std::size_t>(n);
-  }
-  std::string answer;
-  char buffer[65536];
-  for (ssize_t n = 0; (n = recv(fd, buffer, sizeof buffer, 0)) > 0;) {
-    answer.append(buffer, static_cast<std::size_t>(n));
-  }
-  close(fd);
-  return answer;
+  Client client(port);
+  EXPECT_TRUE(client.connected());
+  client.send_all(bytes);
+  return client.read_all();
 }
 
 std::string unescape(std::string text) {

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/recipe_report.h"
@@ -73,12 +75,18 @@ Status evaluate_recipes(Session& session, const EvaluateFlags& flags) {
   return write_output(flags, json);
 }
 
+// [split] and [evaluate], with what the flags say instead.
+std::pair<SplitOptions, EvaluateOptions> protocol(const Config& config,
+                                                  const EvaluateFlags& flags) {
+  std::pair<SplitOptions, EvaluateOptions> both{config.split, config.evaluate};
+  if (!flags.split.empty()) both.first.kind = flags.split;
+  if (!flags.repeat.empty()) both.second.repeat = flags.repeat;
+  return both;
+}
+
 Status evaluate_models(Session& session, const EvaluateFlags& flags) {
   VT_TRY(const auto engine, session.engine(OpenMode::kTool));
-  SplitOptions split = session.config().split;
-  EvaluateOptions options = session.config().evaluate;
-  if (!flags.split.empty()) split.kind = flags.split;
-  if (!flags.repeat.empty()) options.repeat = flags.repeat;
+  const auto [split, options] = protocol(session.config(), flags);
   VT_TRY(const EvaluationTable table,
          engine->evaluate(session.run(), split, options, flags.models, flags.dump));
   const Value json = table.to_json();
@@ -100,10 +108,7 @@ Status evaluate_cascade(Session& session, const EvaluateFlags& flags) {
                  "--cascade measures a placement: no models, --recipe, --dump or --plot with it"};
   }
   VT_TRY(const auto engine, session.engine(OpenMode::kTool));
-  SplitOptions split = session.config().split;
-  EvaluateOptions options = session.config().evaluate;
-  if (!flags.split.empty()) split.kind = flags.split;
-  if (!flags.repeat.empty()) options.repeat = flags.repeat;
+  const auto [split, options] = protocol(session.config(), flags);
   VT_TRY(const CascadeTable table,
          engine->evaluate_cascade(session.run(), split, options, flags.placement));
   const Value json = table.to_json();

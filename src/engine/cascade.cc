@@ -78,14 +78,7 @@ Status compare_with_full(const Run& run, CascadeTable& table) {
 
 Table step_table(const CascadeStep& step) {
   List comparisons;
-  for (const Comparison& c : step.comparisons) {
-    comparisons.push_back(Table{{"metric", c.metric},
-                                {"difference", c.difference},
-                                {"low", c.low},
-                                {"high", c.high},
-                                {"p", c.p},
-                                {"p_adjusted", c.p_adjusted}});
-  }
+  for (const Comparison& c : step.comparisons) comparisons.push_back(comparison_table(c));
   return {{"name", step.name},
           {"models", List(step.models.begin(), step.models.end())},
           {"metrics", metrics_table(step.evaluation)},

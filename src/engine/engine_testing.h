@@ -197,4 +197,13 @@ inline std::vector<std::string> ids_of(const Answer& answer) {
   return ids;
 }
 
+// What the first few people are shown, to be compared.
+inline std::string lists_of(Engine& engine) {
+  std::string text;
+  for (int p = 0; p < 9; ++p)
+    for (const std::string& id : ids_of(must(engine.recommend(request_of(user_id(p))))))
+      text += id + " ";
+  return text;
+}
+
 }  // namespace vitrine

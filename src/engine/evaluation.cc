@@ -21,15 +21,7 @@ Table usage_table(const Usage& usage) {
 
 Table row_table(const EvaluatedModel& model) {
   List comparisons;
-  for (const Comparison& c : model.comparisons) {
-    comparisons.push_back(Table{{"metric", c.metric},
-                                {"baseline", c.baseline},
-                                {"difference", c.difference},
-                                {"low", c.low},
-                                {"high", c.high},
-                                {"p", c.p},
-                                {"p_adjusted", c.p_adjusted}});
-  }
+  for (const Comparison& c : model.comparisons) comparisons.push_back(comparison_table(c));
   return {{"name", model.name},
           {"cases", model.evaluation.cases},
           {"skipped", model.evaluation.skipped},

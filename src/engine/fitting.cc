@@ -51,6 +51,16 @@ EvaluateOptions measuring_options(EvaluateOptions options, std::string_view metr
   return options;
 }
 
+Table comparison_table(const Comparison& comparison) {
+  return {{"metric", comparison.metric},
+          {"baseline", comparison.baseline},
+          {"difference", comparison.difference},
+          {"low", comparison.low},
+          {"high", comparison.high},
+          {"p", comparison.p},
+          {"p_adjusted", comparison.p_adjusted}};
+}
+
 Table metrics_table(const Evaluation& evaluation) {
   Table table;
   for (const MetricValue& metric : evaluation.metrics) {

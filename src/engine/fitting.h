@@ -51,5 +51,6 @@ EvaluateOptions measuring_options(EvaluateOptions options, std::string_view metr
 
 // metric -> {mean, low, high}
 Table metrics_table(const Evaluation& evaluation);
+Table comparison_table(const Comparison& comparison);
 
 }  // namespace vitrine

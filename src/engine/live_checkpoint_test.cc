@@ -380,22 +380,15 @@ TEST(LiveCheckpoint, ATrimmedLogNeedsOne) {
 TEST(LiveCheckpoint, AnEngineWritesOneWhenItStops) {
   TempFolder folder;
   const Config config = shop_config(folder);
-  const auto lists = [](Engine& engine) {
-    std::string text;
-    for (int p = 0; p < 9; ++p)
-      for (const std::string& id : ids_of(must(engine.recommend(request_of(user_id(p))))))
-        text += id + " ";
-    return text;
-  };
   std::string before;
   {
     const auto engine = filled_shop(config, OpenMode::kServe);
     must(engine->merge({"", user_id(1), "renamed"}));
-    before = lists(*engine);
+    before = lists_of(*engine);
   }
   EXPECT_TRUE(file_exists(real_files(), folder.file("shop/checkpoint")));
   const auto engine = open_shop(config, OpenMode::kServe);
-  EXPECT_EQ(lists(*engine), before);
+  EXPECT_EQ(lists_of(*engine), before);
   EXPECT_EQ(must(engine->person("renamed")).history.size(), 6U);
   EXPECT_TRUE(must(engine->person(user_id(1))).history.empty());
   EXPECT_EQ(engine->merge({"", "nobody", "renamed"}).error().code, Code::kNotFound);

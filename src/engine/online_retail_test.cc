@@ -39,7 +39,7 @@ std::unique_ptr<Engine> real_shop(const TempFolder& folder, std::size_t events) 
 
 TEST(OnlineRetail, RealCustomersGetFittingLists) {
   if (!file_exists(real_files(), std::string(kShop) + "data/events.csv.gz")) {
-    GTEST_SKIP() << "examples/online-retail/data/events.csv.gz is missing";
+    GTEST_SKIP() << "NOT TESTED: real customers; missing: " << kShop << "data/events.csv.gz";
   }
   TempFolder folder;
   const auto engine = real_shop(folder, 40'000);

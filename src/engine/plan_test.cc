@@ -61,7 +61,7 @@ TEST(Plan, IsWhatAnEngineTakes) {
   const Config config = shop_config(folder);
   {
     const std::uint64_t nothing = allocated();
-    if (nothing == 0) GTEST_SKIP() << "this allocator does not tell";
+    if (nothing == 0) GTEST_SKIP() << "NOT TESTED: the plan; this allocator does not tell";
     const auto engine = open_shop(config, OpenMode::kServe);
     const std::uint64_t before = allocated();
     fill(*engine);
@@ -82,7 +82,7 @@ TEST(Plan, IsWhatAnEngineTakes) {
 }
 
 TEST(Plan, CountsWhatItemVectorsAreSearchedBy) {
-  if (allocated() == 0) GTEST_SKIP() << "this allocator does not tell";
+  if (allocated() == 0) GTEST_SKIP() << "NOT TESTED: the plan; this allocator does not tell";
   const Table als{{"factors", 64}};
   const Config config =
       config_from_table(Table{{"models", Table{{"als", als}, {"popularity", Table()}}}}, "")

@@ -247,13 +247,6 @@ TEST(Retention, AnEngineGoesOnAfterIt) {
     }
     must(log->sync());
   }
-  const auto lists = [](Engine& engine) {
-    std::string text;
-    for (int p = 0; p < 9; ++p)
-      for (const std::string& id : ids_of(must(engine.recommend(request_of(user_id(p))))))
-        text += id + " ";
-    return text;
-  };
   TestRun run;
   TrainRequest forced;
   forced.force = true;
@@ -262,7 +255,7 @@ TEST(Retention, AnEngineGoesOnAfterIt) {
   {
     const auto engine = open_shop(config, OpenMode::kServe);
     must(engine->train(run.run, forced));
-    before = lists(*engine);
+    before = lists_of(*engine);
   }
   const auto events = [&] {
     const auto engine = open_shop(config, OpenMode::kTool);
@@ -278,7 +271,7 @@ TEST(Retention, AnEngineGoesOnAfterIt) {
   }
   EXPECT_LT(events(), all);
   const auto engine = open_shop(config, OpenMode::kServe);
-  EXPECT_EQ(lists(*engine), before);
+  EXPECT_EQ(lists_of(*engine), before);
   must(engine->train(run.run, forced));
   EXPECT_FALSE(must(engine->recommend(request_of(user_id(3)))).items.empty());
 }

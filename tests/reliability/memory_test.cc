@@ -119,7 +119,8 @@ std::vector<int> limits() {
 }
 
 TEST(Memory, ImportAndTrainDoItOrSayThatMemoryRanOut) {
-  if (kSanitized) GTEST_SKIP() << "a sanitizer needs more memory than any limit here";
+  if (kSanitized)
+    GTEST_SKIP() << "NOT TESTED: limits of memory; a sanitizer needs more than any of them";
   const TempFolder folder;
   write_shop(folder);
   std::multiset<std::string> before;
@@ -163,7 +164,8 @@ int fill(Child& child, int port) {
 }
 
 TEST(Memory, AServerRefusesRequestsAndLosesNothing) {
-  if (kSanitized) GTEST_SKIP() << "a sanitizer needs more memory than any limit here";
+  if (kSanitized)
+    GTEST_SKIP() << "NOT TESTED: limits of memory; a sanitizer needs more than any of them";
   bool full = false, refused = false;
   for (const int megabytes : limits()) {
     if (megabytes < 60) continue;
