@@ -239,6 +239,26 @@ TEST(Background, ATrainingThatCrashedIsBegunAgain) {
   EXPECT_EQ(background.status(), "idle");
 }
 
+// A server that is started anew every night trains all the same.
+TEST(Background, ItsScheduleCountsFromTheLastTraining) {
+  std::atomic<int> begun{0};
+  Background::Work work;
+  work.look = [] {};
+  work.train = [&](const TrainRequest&, const std::atomic<bool>&) -> Status {
+    ++begun;
+    return {};
+  };
+  const Background late(work, 24, {}, 1e9);
+  for (int i = 0; i < 1000 && begun == 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(begun, 1);
+  for (const double hours : {0., 12., -1e9}) {  // a clock may have gone back meanwhile
+    const Background early(work, 24, {}, hours);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_EQ(begun, 1);
+}
+
 TEST(Gate, WorseBeyondIntervalAndTolerance) {
   const TrainOptions options;
   Manifest champion;

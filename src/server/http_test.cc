@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdio>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -127,6 +128,25 @@ TEST(Http, ChunksOldVersionsHeadAndExpectations) {
   EXPECT_EQ(expecting.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
   expecting.send_all("ok");
   EXPECT_NE(expecting.read_until("END").find("/e 2"), std::string::npos);
+}
+
+// Sockets that a child of this process has.
+int sockets_of_a_child() {
+  FILE* const child = popen("ls -l /proc/self/fd | grep -c socket", "r");
+  int count = -1;
+  EXPECT_EQ(fscanf(child, "%d", &count), 1);
+  pclose(child);
+  return count;
+}
+
+TEST(Http, ChildrenGetNoSockets) {
+  Door door;
+  const int before = sockets_of_a_child();
+  const auto server = start(door);
+  Client client(server->port());
+  client.send_all(get("/x"));
+  ASSERT_NE(client.read_answer().find("200"), std::string::npos);
+  EXPECT_EQ(sockets_of_a_child(), before + 1) << "the client of this test has one";
 }
 
 TEST(Http, TooLargeABodyIsRefusedEvenWhileItIsSent) {
