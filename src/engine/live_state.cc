@@ -150,9 +150,7 @@ void LiveState::Impl::take_back(Persons& persons, PersonEntry& entry, const Even
     left -= taken;
     kept.quantity -= taken;
     if (kept.counts_pieces) kept.value = kept.quantity;
-    if (kept.quantity > 0) continue;
-    counts.add(item, kept.time, -weight(kept.type), region);
-    persons.remove(entry, i);
+    if (!(kept.quantity > 0)) recount(entry, item, region, [&] { persons.remove(entry, i); });
   }
 }
 
@@ -166,20 +164,37 @@ void LiveState::Impl::take_order_back(Persons& persons, PersonEntry& entry, cons
                        kept.purchase == short_hash(event.order) &&
                        (group_by != "order" || kept.join == hash_text(event.order));
     if (!of_it || kept.time > time || !(kept.quantity > 0)) continue;
-    counts.add(kept.item, kept.time, -weight(kept.type), region);
-    persons.remove(entry, i);
+    recount(entry, kept.item, region, [&] { persons.remove(entry, i); });
   }
 }
 
-// What negative weights left of the person's interest in an item.
-float LiveState::Impl::interest(const PersonEntry& entry, ItemIndex item) const {
+// What negative weights left of the person's events of an item.
+std::vector<HistoryEvent> LiveState::Impl::interest(const PersonEntry& entry,
+                                                    ItemIndex item) const {
   std::vector<HistoryEvent> events;
   for (const Kept& kept : entry.events())
     if (kept.item == item) events.push_back({item, kept.type, 1, weight(kept.type), kept.time, 0});
   events.resize(take_interest_back(events));
-  float sum = 0;
-  for (const HistoryEvent& event : events) sum += event.weight;
-  return sum;
+  return events;
+}
+
+// Makes a change to the person's events of an item: the counters have what is left of each, at its
+// own time.
+template <class Change>
+void LiveState::Impl::recount(const PersonEntry& entry, ItemIndex item, std::string_view region,
+                              const Change& change) {
+  const std::vector<HistoryEvent> before = interest(entry, item);
+  change();
+  const std::vector<HistoryEvent> after = interest(entry, item);
+  const auto same = [](const HistoryEvent& a, const HistoryEvent& b) {
+    return a.time == b.time && a.weight == b.weight;
+  };
+  const auto [was, is] =
+      std::mismatch(before.begin(), before.end(), after.begin(), after.end(), same);
+  for (auto event = was; event != before.end(); ++event)
+    counts.add(item, event->time, -event->weight, region);
+  for (auto event = is; event != after.end(); ++event)
+    counts.add(item, event->time, event->weight, region);
 }
 
 std::vector<HistoryEvent> LiveState::Impl::copy(const PersonEntry& entry) const {
@@ -257,10 +272,14 @@ Status LiveState::Impl::fold(LiveShard& shard, const PersonKey& key, std::uint64
     take_back(shard.persons, *entry, event, item, region);
   } else {
     const Kept kept = keep(sequence, event, item);
-    const float its = weight(event.type);
-    const float before = its < 0 ? interest(*entry, item) : 0;
-    shard.persons.insert(*entry, kept);
-    counts.add(item, kept.time, its < 0 ? interest(*entry, item) - before : its, region);
+    const auto takes = [&](const Kept& k) { return k.item == item && weight(k.type) < 0; };
+    const auto events = entry->events();
+    if (takes(kept) || std::any_of(events.begin(), events.end(), takes)) {
+      recount(*entry, item, region, [&] { shard.persons.insert(*entry, kept); });
+    } else {
+      shard.persons.insert(*entry, kept);
+      counts.add(item, kept.time, weight(kept.type), region);
+    }
     // A quarter over the limit at most: dropping the oldest one by one would move all others each
     // time.
     if (entry->size > limits.history + limits.history / 4)

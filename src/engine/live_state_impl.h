@@ -50,7 +50,10 @@ struct LiveState::Impl {
                  std::string_view region);
   void take_order_back(Persons& persons, PersonEntry& entry, const Event& event,
                        std::string_view region);
-  float interest(const PersonEntry& entry, ItemIndex item) const;
+  std::vector<HistoryEvent> interest(const PersonEntry& entry, ItemIndex item) const;
+  template <class Change>
+  void recount(const PersonEntry& entry, ItemIndex item, std::string_view region,
+               const Change& change);
   bool matters(const Event& event, ItemIndex item) const;
   float weight(EventType type) const { return weights[static_cast<std::size_t>(type)]; }
   std::vector<HistoryEvent> copy(const PersonEntry& entry) const;

@@ -146,6 +146,18 @@ void agrees_with_training(bool returns) {
   for (std::size_t r = histories.users(); r < histories.rows(); ++r)
     rest += histories.row(r).size();
   RC_ASSERT(anonymous == rest);
+  // The counters have what the histories have.
+  std::map<std::uint32_t, double> wanted;
+  for (std::size_t r = 0; r < histories.rows(); ++r)
+    for (const HistoryEvent& event : histories.row(r)) wanted[raw(event.item)] += event.weight;
+  std::size_t found = 0;
+  for (const Candidate& counted : shop.live_->popular({}, 100, kAll)) {
+    EXPECT_NEAR(counted.score, wanted[raw(counted.item)], 1e-3);
+    ++found;
+  }
+  RC_ASSERT(found ==
+            static_cast<std::size_t>(std::count_if(wanted.begin(), wanted.end(),
+                                                   [](const auto& w) { return w.second > 1e-4; })));
   RC_ASSERT(!testing::Test::HasFailure());
 }
 
@@ -168,6 +180,26 @@ TEST(LiveState, WhatWasHiddenIsUnwantedUntilItIsTakenUpAgain) {
   EXPECT_EQ(shop.items("u"), (std::vector<std::string>{"c"}));
   shop.tell(event_of(EventType::kClick, "u", "a", kStart + 4));
   EXPECT_EQ(*shop.live_->unwanted(u), (std::vector<ItemIndex>{*shop.vocabulary_.item("b")}));
+}
+
+TEST(LiveState, CountsWhatIsLeftWhereItHappened) {
+  Shop shop;
+  CountWindow week;
+  week.days = 7;
+  const auto score = [&](const CountWindow& window) {
+    const auto top = shop.live_->popular(window, 1, kAll);
+    return top.empty() ? 0 : top[0].score;
+  };
+  shop.tell(event_of(EventType::kPurchase, "old", "a", kStart));
+  shop.tell(event_of(EventType::kPurchase, "new", "a", kStart + 20 * kDay));
+  EXPECT_EQ(score({}), 2);
+  shop.tell(event_of(EventType::kHide, "old", "a", kStart + 20 * kDay));
+  EXPECT_EQ(score({}), 1);
+  EXPECT_EQ(score(week), 1) << "what was hidden lies before the week";
+  shop.tell(event_of(EventType::kReturn, "old", "a", kStart + 21 * kDay));
+  EXPECT_EQ(score({}), 1) << "nothing was left to come back";
+  shop.tell(event_of(EventType::kView, "old", "a", kStart + 19 * kDay));
+  EXPECT_EQ(score({}), 1) << "a late one, which the hide took as well";
 }
 
 TEST(LiveState, KeepsTheLatestAndIgnoresRepeats) {

@@ -117,10 +117,15 @@ void Oracle::fold(const Event& event, std::uint64_t sequence) {
 }
 
 void Oracle::fold_weight(History& person, const Done& done) {
-  const double before = interest(person, done.item);
+  count(person, done.item, -1);
   person.push_back(done);
-  const double its = weight(done.type);
-  counts_.push_back({done.item, done.time, its < 0 ? interest(person, done.item) - before : its});
+  count(person, done.item, 1);
+}
+
+// Adds what is left of the person's events of an item to the counts, so many times.
+void Oracle::count(const History& person, std::uint32_t item, double times) {
+  for (const Done& done : seen(person))
+    if (done.item == item) counts_.push_back({item, done.time, times});
 }
 
 // Pieces come back from the latest purchases (or carts) of the item that are not later; without an
@@ -141,8 +146,10 @@ void Oracle::take_back(History& person, const Event& event, Timestamp time) {
     done.quantity -= taken;
     if (done.counts_pieces) done.value = done.quantity;
     if (done.quantity > 0) continue;
-    counts_.push_back({done.item, done.time, -weight(type)});
+    const std::uint32_t what = done.item;
+    count(person, what, -1);
     person.erase(person.begin() + static_cast<std::ptrdiff_t>(i));
+    count(person, what, 1);
   }
 }
 
@@ -168,12 +175,6 @@ Oracle::History Oracle::seen(History all) const {
     if (last != left.rend()) left.erase(std::next(last).base());
   }
   return left;
-}
-
-double Oracle::interest(const History& person, std::uint32_t item) const {
-  const History left = seen(person);
-  return static_cast<double>(
-      std::count_if(left.begin(), left.end(), [&](const Done& done) { return done.item == item; }));
 }
 
 std::map<std::uint32_t, float> Oracle::popular(int days, int hours) const {

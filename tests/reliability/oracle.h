@@ -72,7 +72,7 @@ class Oracle {
   std::uint32_t add_item(const std::string& id);
   History seen(const std::string& person) const;
   History seen(History all) const;
-  double interest(const History& person, std::uint32_t item) const;
+  void count(const History& person, std::uint32_t item, double times);
   float weight(EventType type) const { return weights_[static_cast<std::size_t>(type)]; }
 
   const EventTypes& types_;
